@@ -1,0 +1,1 @@
+"""Clock, ids, task supervision, fault points: what needs nothing of ours."""

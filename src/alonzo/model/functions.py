@@ -1,0 +1,63 @@
+"""What the data plane needs to know of one function version.
+
+The control plane writes this record when a version becomes able to serve, and the data plane runs
+exactly what it says; the two meet here and in the ``function_version`` table, nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from alonzo.model.arns import FunctionKey
+
+
+@dataclass(frozen=True, slots=True)
+class ServingVersion:
+    """One version as it serves now.
+
+    ``generation`` differs between any two records that need different environments; the pool
+    ends the environments of an older one. ``code_sha256`` is the hex digest of the zip and names
+    its blob. ``environment`` holds the user's variables. Sizes in MiB, times in seconds.
+    """
+
+    key: FunctionKey
+    version: str
+    generation: str
+    runtime: str
+    handler: str
+    role: str
+    code_sha256: str
+    timeout_s: int = 3
+    memory_mib: int = 128
+    tmp_mib: int = 512
+    architecture: str = "x86_64"
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    layers: tuple[str, ...] = ()
+    log_group: str = ""
+    log_format: str = "Text"
+    application_log_level: str | None = None
+    system_log_level: str | None = None
+    tracing_mode: str = "PassThrough"
+    tenant_isolation: bool = False
+    snap_start: bool = False
+
+    @property
+    def arn(self) -> str:
+        """The ARN qualified with the version."""
+        return self.key.qualified(self.version)
+
+    def to_json(self) -> str:
+        """The record as stored."""
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> ServingVersion:
+        """Read a stored record. Members that this release does not know are dropped."""
+        raw: dict[str, Any] = json.loads(text)
+        raw["key"] = FunctionKey(**raw["key"])
+        raw["layers"] = tuple(raw.get("layers", ()))
+        known = cls.__dataclass_fields__
+        return cls(**{name: value for name, value in raw.items() if name in known})

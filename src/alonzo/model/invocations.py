@@ -1,0 +1,50 @@
+"""One invocation, from the door to the environment and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from alonzo.model.context import Principal
+
+
+class InvocationType(StrEnum):
+    """How the caller wants the function run. Source: Lambda API, ``Invoke``."""
+
+    REQUEST_RESPONSE = "RequestResponse"
+    EVENT = "Event"
+    DRY_RUN = "DryRun"
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeRequest:
+    """One ``Invoke`` call.
+
+    ``function_name`` and ``qualifier`` are as the caller wrote them. ``client_context`` is the
+    decoded JSON text. ``payload`` is kept byte for byte.
+    """
+
+    request_id: str
+    account: str
+    region: str
+    function_name: str
+    qualifier: str | None
+    invocation_type: InvocationType
+    payload: bytes
+    principal: Principal
+    log_tail: bool = False
+    client_context: str | None = None
+    trace_header: str | None = None
+    tenant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeResult:
+    """What ``Invoke`` answers. ``function_error`` is None or ``Unhandled``; ``log_tail`` raw."""
+
+    status: int
+    payload: bytes = b""
+    executed_version: str | None = None
+    function_error: str | None = None
+    log_tail: bytes | None = None
+    trace_header: str | None = None

@@ -1,0 +1,35 @@
+"""AWS Lambda's quotas, as the defaults that settings may raise. Source: Lambda developer guide."""
+
+from __future__ import annotations
+
+MIB = 1 << 20
+
+#: Request and response of a synchronous invoke. The response may be 100 bytes longer.
+SYNC_PAYLOAD_BYTES_MAX = 6 * MIB
+RESPONSE_BYTES_MAX = SYNC_PAYLOAD_BYTES_MAX + 100
+ASYNC_PAYLOAD_BYTES_MAX = 1 * MIB
+CLIENT_CONTEXT_BYTES_MAX = 3583
+
+ZIP_BYTES_MAX = 50 * MIB
+UNZIPPED_BYTES_MAX = 250 * MIB
+#: Files and folders in one package. AWS documents no number; a bomb of empty files needs one.
+PACKAGE_ENTRIES_MAX = 100_000
+#: The whole body of CreateFunction and UpdateFunctionCode, base64 included. Recorded from AWS.
+CREATE_BODY_BYTES_MAX = 70_167_211
+
+ENVIRONMENT_BYTES_MAX = 4096
+TIMEOUT_S_MAX = 900
+MEMORY_MIB_MAX = 10_240
+TMP_MIB_MAX = 10_240
+TAGS_MAX = 50
+LAYERS_MAX = 5
+
+INIT_TIMEOUT_S = 10.0
+ACCOUNT_CONCURRENCY = 1000
+UNRESERVED_CONCURRENCY_MIN = 100
+CODE_STORAGE_BYTES_MAX = 300 * 1024 * MIB
+
+#: Last part of an invocation's log that ``LogType=Tail`` returns.
+LOG_TAIL_BYTES = 4096
+PROCESSES_MAX = 1024
+DESCRIPTORS_MAX = 1024

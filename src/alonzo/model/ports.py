@@ -1,0 +1,113 @@
+"""How one room reaches another. ``daemon/wiring.py`` hands the implementations in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from alonzo.model.context import Principal, RequestContext
+from alonzo.model.invocations import InvokeRequest, InvokeResult
+
+#: One AWS operation: parameters as the service model names them, in; the output document, out.
+#: ``None`` is an empty output. Blobs are bytes, timestamps aware datetimes or epoch seconds.
+Operation = Callable[[RequestContext, dict[str, Any]], Awaitable[Mapping[str, Any] | None]]
+
+#: The operations of one service, by name as in its model.
+Operations = Mapping[str, Operation]
+
+
+class Invoker(Protocol):
+    """Runs functions. Implemented by ``invoke``."""
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResult:
+        """Run one call to its end (or, for an event, to its durable acceptance).
+
+        Raises:
+            AwsError: the call was refused before any function code ran for it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One log event. ``timestamp_ms`` is epoch milliseconds; the message has no final newline."""
+
+    timestamp_ms: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """Where log events go. The group and the stream are made when first written to."""
+
+    account: str
+    region: str
+    group: str
+    name: str
+
+
+class LogSink(Protocol):
+    """Takes the log of environments. Implemented by ``services/logs``."""
+
+    def write_nowait(self, stream: LogStream, events: Sequence[LogEvent]) -> None:
+        """Queue events for the next durable batch, at most a fraction of a second later.
+
+        Past the sink's bound the oldest queued events are dropped, and a line says how many.
+        """
+        ...
+
+
+class CodeProvider(Protocol):
+    """Unpacked code. Implemented by ``environments``; the control plane waits for it."""
+
+    async def prepare(self, code_sha256: str) -> Path:
+        """Unpack the package of that digest once, and return the root of its tree.
+
+        Raises:
+            CodeError: the package cannot be unpacked.
+        """
+        ...
+
+
+class CodeError(Exception):
+    """A package cannot be unpacked. The text is fit for a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A key that may sign requests. ``session_token`` is None for a long-lived key."""
+
+    access_key_id: str
+    secret_access_key: str
+    principal: Principal
+    session_token: str | None = None
+    expires_at_s: float | None = None
+
+
+class KeyRing(Protocol):
+    """Finds the key that a request claims to be signed with. Implemented by ``services/iam``."""
+
+    def find(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
+        """The key, or None if it is unknown or the token is not the one issued with it.
+
+        Never blocks. Expiry is for the caller to judge, with its own clock.
+        """
+        ...
+
+
+class RoleCredentials(Protocol):
+    """Issues temporary credentials of a role. Implemented by ``services/iam``."""
+
+    def issue(self, *, role_arn: str, session_name: str, duration_s: int) -> AccessKey:
+        """A new session of the role, valid from now for ``duration_s`` seconds."""
+        ...
+
+
+class RuntimeFacts(Protocol):
+    """What the control plane may ask about runtimes. Implemented by ``runtimes``."""
+
+    def unavailable(self, identifier: str) -> str | None:
+        """None if this host can run the identifier, else a sentence that names the fix."""
+        ...

@@ -1,0 +1,95 @@
+"""The contract of a runtime family: which identifiers it serves, and how to start one.
+
+A family knows files and arguments. It starts nothing and knows no sandbox: it says which folders
+must be visible where, and the environments room does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class Link(StrEnum):
+    """How a runtime talks to the daemon.
+
+    ``FRAMED``: our own bootstrap over an inherited Unix socket (``runtimes/framing.py``).
+    ``HTTP``: the Runtime API on ``AWS_LAMBDA_RUNTIME_API``.
+    """
+
+    FRAMED = "framed"
+    HTTP = "http"
+
+
+#: The descriptor numbers that our bootstraps are given.
+CHANNEL_FD = 3
+TELEMETRY_FD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeIdentifier:
+    """One value of ``Runtime`` as AWS offers it.
+
+    ``create_until`` and ``update_until`` are the last days on which AWS accepts it; None: no date
+    is set. Source: Lambda developer guide, runtimes.
+    """
+
+    name: str
+    family: str
+    deprecated_on: date | None = None
+    create_until: date | None = None
+    update_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VisiblePath:
+    """A file or folder of the host that must be visible, read-only, inside."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a runtime process. Paths in ``argv`` are as seen inside.
+
+    ``environment`` holds what the runtime adds to the variables that every function has;
+    ``paths`` are visible beside ``/usr``, ``/lib`` … and the function's own code.
+    ``version_name`` is shown in ``INIT_START`` (``python:3.12.v1``); None: no such line.
+    """
+
+    argv: tuple[str, ...]
+    link: Link
+    paths: tuple[VisiblePath, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    version_name: str | None = None
+
+
+class RuntimeUnavailableError(Exception):
+    """This host cannot run the identifier. The text names what is missing and the fix."""
+
+
+class RuntimeFamily(Protocol):
+    """One language, or the operating-system-only runtimes."""
+
+    @property
+    def name(self) -> str:
+        """``python``, ``nodejs``, ``provided``, …"""
+        ...
+
+    @property
+    def identifiers(self) -> tuple[RuntimeIdentifier, ...]:
+        """Every identifier of the family, oldest first."""
+        ...
+
+    def launch(self, identifier: str, code: Path) -> Launch:
+        """How to start ``identifier`` for the code in the host folder ``code``.
+
+        Raises:
+            RuntimeUnavailableError: the host lacks what it needs.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Isolated processes. ``base.py`` is the contract; ``backends/`` holds the ways to keep it."""

@@ -1,0 +1,1 @@
+"""Durable state: units of work, migrations, blobs. No rule of any domain lives here."""
