@@ -1,0 +1,53 @@
+"""The catalog and the service models: each operation is offered, or declined with a reason."""
+
+from types import SimpleNamespace
+
+import botocore.session
+import pytest
+
+from alonzo.control.functions import OPERATIONS
+from alonzo.control.unsupported import INVOKE_OPERATIONS
+from alonzo.daemon import catalog
+
+#: Operations that the edge hands straight to the data plane.
+DATA_PLANE = {"lambda": INVOKE_OPERATIONS}
+#: Where the page of a service lies, if not in its own folder.
+PAGES = {"lambda": "src/alonzo/control/README.md"}
+
+SERVICES = {service.name: service for service in catalog.SERVICES}
+
+
+def offered(service):
+    control = SimpleNamespace(operations=OPERATIONS)
+    parts = catalog.Parts(control, store=None, logs=None, clock=None, ids=None)
+    return set(service.operations(parts)) | DATA_PLANE.get(service.name, set())
+
+
+@pytest.fixture(scope="module")
+def models():
+    session = botocore.session.Session()
+    return {name: set(session.get_service_model(name).operation_names) for name in SERVICES}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_operation_is_offered_or_declined(name, models):
+    service = SERVICES[name]
+    assert offered(service) | set(service.unsupported) == models[name]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_operation_is_both_offered_and_declined(name):
+    service = SERVICES[name]
+    assert not offered(service) & set(service.unsupported)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_declined_operation_says_why_in_a_sentence(name):
+    for operation, reason in SERVICES[name].unsupported.items():
+        assert reason[:1].isupper(), operation
+        assert reason.endswith("."), operation
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_has_its_page(name, files):
+    assert PAGES.get(name, f"src/alonzo/services/{name}/README.md") in files
