@@ -12,6 +12,7 @@ Source: Lambda API, patterns of ``FunctionName`` and ``NamespacedFunctionName``.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -41,6 +42,17 @@ class FunctionKey:
     def arn(self) -> str:
         """The unqualified ARN."""
         return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+
+    @property
+    def path(self) -> str:
+        """``account/region/name``: the key under which changes of the function are published."""
+        return f"{self.account}/{self.region}/{self.name}"
+
+    @classmethod
+    def from_path(cls, path: str) -> FunctionKey:
+        """Read ``path`` back."""
+        account, region, name = path.split("/")
+        return cls(account, region, name)
 
     def qualified(self, qualifier: str | None) -> str:
         """The ARN with a qualifier, or the unqualified one for None."""
@@ -95,6 +107,15 @@ def parse_function_ref(
     return FunctionRef(
         FunctionKey(account, region, name), inner if qualifier is None else qualifier
     )
+
+
+def runtime_version_arn(region: str, identifier: str) -> str:
+    """The ARN that stands for our build of a runtime; the same on every host and after updates.
+
+    AWS gives each build an ARN of its own. Ours names the identifier alone.
+    """
+    digest = hashlib.sha256(f"alonzo runtime {identifier}".encode()).hexdigest()
+    return f"arn:aws:lambda:{region}::runtime:{digest}"
 
 
 #: The model's own pattern of ``NamespacedFunctionName``, quoted in error messages.

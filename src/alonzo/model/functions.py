@@ -13,6 +13,9 @@ from typing import Any
 
 from alonzo.model.arns import FunctionKey
 
+#: The store's topic on which every change of a function is published, under ``FunctionKey.path``.
+CHANGES_TOPIC = "function"
+
 
 @dataclass(frozen=True, slots=True)
 class ServingVersion:

@@ -29,6 +29,9 @@ ACCOUNT_CONCURRENCY = 1000
 UNRESERVED_CONCURRENCY_MIN = 100
 CODE_STORAGE_BYTES_MAX = 300 * 1024 * MIB
 
+#: How long an event may wait for its next attempt, counted from its acceptance.
+MAXIMUM_EVENT_AGE_S = 21_600
+
 #: Last part of an invocation's log that ``LogType=Tail`` returns.
 LOG_TAIL_BYTES = 4096
 PROCESSES_MAX = 1024
