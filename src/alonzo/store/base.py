@@ -4,7 +4,9 @@ A *unit of work* is a plain function that gets a ``Connection`` and runs stateme
 the store's own thread, so it must neither block on anything else nor touch the event loop.
 
 Statements are standard SQL with ``:name`` parameters. What the two databases spell differently is
-written once, in ``dialect.py``.
+written once, in ``dialect.py``. A unit must not catch a ``StoreError`` and carry on: PostgreSQL
+gives up the whole transaction at the first failed statement, so a unit asks before it writes, or
+says ``ON CONFLICT``.
 """
 
 from __future__ import annotations
@@ -12,17 +14,43 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
+from alonzo.model.errors import PlatformError
+
 T = TypeVar("T")
 
 Parameters = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 
+class StoreError(PlatformError):
+    """The store could not do it: an I/O error, a lost connection, a wrong statement.
+
+    Nothing of the unit of work that raised it is visible, and the store itself goes on.
+    """
+
+
+class StoreFullError(StoreError):
+    """There is no space left. The same call succeeds once space has returned."""
+
+
+class ConstraintError(StoreError):
+    """A row broke a rule of the schema: not unique, no parent, a NULL where none may be."""
+
+
+class StoreClosedError(StoreError):
+    """The store has been closed, or was closed while the call waited for its turn."""
+
+
 class Connection(Protocol):
     """What a unit of work may do."""
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> int:
-        """Run a statement; answers how many rows it changed."""
+        """Run a statement; answers how many rows it changed.
+
+        Raises:
+            ConstraintError: a rule of the schema forbids it.
+            StoreError: it failed for any other reason.
+        """
         ...
 
     def execute_many(self, sql: str, rows: Iterable[Parameters]) -> None:
@@ -34,7 +62,7 @@ class Connection(Protocol):
         ...
 
     def one(self, sql: str, parameters: Parameters | None = None) -> Row | None:
-        """The first row of a query, or None."""
+        """The first row of a query (or of what a ``RETURNING`` clause answers), or None."""
         ...
 
     def publish(self, topic: str, key: str) -> None:
@@ -49,7 +77,11 @@ class Store(Protocol):
         """Run a unit of work that may write. When it returns, the work is durable.
 
         Units run one after another, in the order of the calls; several may share one commit. A
-        unit that raises leaves nothing behind, and its exception is raised here.
+        unit that raises leaves nothing behind, and its exception is raised here. A call that is
+        cancelled while it waits may still be carried out.
+
+        Raises:
+            StoreError: the commit failed; the unit left nothing behind.
         """
         ...
 

@@ -1,18 +1,17 @@
--- Accepted events (InvocationType=Event) until they have been handled. `lease_until_s` is NULL
--- while nobody works on the event; a restart forgets the leases of the process that died.
+-- Accepted events (InvocationType=Event) until they have been handled. `function_path` is the
+-- function's `account/region/name`. `running` is 1 while an attempt runs; the next start forgets it.
 CREATE TABLE async_event (
     id INTEGER PRIMARY KEY,
     request_id TEXT NOT NULL,
-    account TEXT NOT NULL,
-    region TEXT NOT NULL,
-    function_name TEXT NOT NULL,
+    function_path TEXT NOT NULL,
     qualifier TEXT,
-    payload BLOB NOT NULL,
-    trace_header TEXT,
+    running INTEGER NOT NULL DEFAULT 0,
     accepted_at_s REAL NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     due_at_s REAL NOT NULL,
-    lease_until_s REAL
+    trace_header TEXT,
+    payload BLOB NOT NULL
 );
 
-CREATE INDEX async_event_due ON async_event (due_at_s, id);
+-- One step finds the next function that has events waiting, another its next event.
+CREATE INDEX async_event_waiting ON async_event (running, function_path, due_at_s, id);

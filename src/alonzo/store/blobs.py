@@ -1,0 +1,206 @@
+"""Blobs: immutable bytes, named by the SHA-256 of their plaintext, encrypted at rest.
+
+A blob is one file, complete from the moment that it has its name: it is written under another
+name, synced, renamed, and then the folder is synced. ``put`` answers after that, so what it
+acknowledged survives ``kill -9`` and a power cut. ``blob_file.py`` has the form of the file. Work
+on files is done in threads, one chunk at a time, so a blob of any size takes constant memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import hmac
+import itertools
+import os
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from alonzo.lib import faults
+from alonzo.store.base import StoreError, StoreFullError
+from alonzo.store.blob_file import BlobCorruptError, BlobReader, BlobWriter
+from alonzo.store.data_dir import read_or_create, sync_folder
+
+T = TypeVar("T")
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_UNFINISHED = ".unfinished"
+_KEY_CHECK = "key-check"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class BlobMissingError(StoreError):
+    """No blob has that digest."""
+
+
+class BlobKeyError(StoreError):
+    """The folder's blobs were written with another key."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """What names a blob: the lower-case hex SHA-256 of its plaintext, and its length in bytes."""
+
+    sha256: str
+    size: int
+
+
+class BlobStore:
+    """The blobs of one folder, which this process alone writes to."""
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        """Open the folder, and sweep what a crash left unfinished in it.
+
+        ``key`` is 32 secret bytes, the same at each start.
+
+        Raises:
+            BlobKeyError: it is not the key that the folder was made with.
+        """
+        self._folder = folder
+        self._key = key
+        self._numbers = itertools.count()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in folder.glob(f"*{_UNFINISHED}"):
+            path.unlink()
+        check = hmac.digest(key, b"alonzo blob key check", "sha256")
+        if read_or_create(folder / _KEY_CHECK, lambda: check) != check:
+            raise BlobKeyError(f"{folder} was written with another key; bring that key file back")
+
+    def _path(self, sha256: str) -> Path:
+        if _DIGEST.fullmatch(sha256) is None:
+            raise ValueError(f"not a SHA-256 in lower-case hex: {sha256!r}")
+        return self._folder / sha256
+
+    async def put(self, content: bytes | AsyncIterator[bytes]) -> BlobRef:
+        """Keep the content durably. The same content again costs only its digest.
+
+        Raises:
+            StoreFullError: there is no space left.
+            StoreError: the file could not be written. Nothing is left behind in either case.
+        """
+        if isinstance(content, bytes):
+            return await asyncio.to_thread(_named, lambda: self._put_bytes(content))
+        upload = await asyncio.to_thread(_named, self._start)
+        try:
+            async for piece in content:
+                await asyncio.to_thread(_named, lambda piece=piece: upload.write(piece))
+            return await asyncio.to_thread(_named, lambda: self._finish(upload))
+        finally:
+            # Waits for a thread that a cancelled write may have left behind.
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.discard))
+
+    def _put_bytes(self, content: bytes) -> BlobRef:
+        ref = BlobRef(hashlib.sha256(content).hexdigest(), len(content))
+        if self._is_intact(ref):
+            return ref
+        upload = self._start()
+        try:
+            upload.write(content)
+            return self._finish(upload)
+        finally:
+            upload.discard()
+
+    def _start(self) -> BlobWriter:
+        return BlobWriter(self._folder / f"{next(self._numbers)}{_UNFINISHED}", self._key)
+
+    def _finish(self, upload: BlobWriter) -> BlobRef:
+        sha256, size = upload.finish()
+        ref = BlobRef(sha256, size)
+        if not self._is_intact(ref):
+            faults.reach_nowait("blobs.before_rename")
+            upload.path.rename(self._path(sha256))
+            sync_folder(self._folder)
+            faults.reach_nowait("blobs.after_rename")
+        return ref
+
+    def _is_intact(self, ref: BlobRef) -> bool:
+        """Whether the blob is there, as far as its header and length tell, and durable."""
+        try:
+            self._open(ref.sha256).close()
+        except (BlobMissingError, BlobCorruptError):
+            return False
+        # A put beside this one may have renamed the file, and not yet synced the folder.
+        sync_folder(self._folder)
+        return True
+
+    def _open(self, sha256: str) -> BlobReader:
+        try:
+            return BlobReader(self._path(sha256), self._key, sha256)
+        except FileNotFoundError as error:
+            raise BlobMissingError(f"there is no blob {sha256}") from error
+
+    async def read(self, sha256: str) -> bytes:
+        """The whole content.
+
+        Raises:
+            BlobMissingError: there is none.
+            BlobCorruptError: the file is not what was written.
+        """
+        return await asyncio.to_thread(_named, lambda: self._read(sha256))
+
+    def _read(self, sha256: str) -> bytes:
+        with self._open(sha256) as blob:
+            return b"".join(blob)
+
+    async def open_stream(self, sha256: str) -> AsyncIterator[bytes]:
+        """The content piece by piece; each piece has been verified when it is handed out.
+
+        Raises:
+            BlobMissingError: there is none.
+            BlobCorruptError: the file is not what was written; perhaps after some good pieces.
+        """
+        blob = await asyncio.to_thread(_named, lambda: self._open(sha256))
+        try:
+            while (piece := await asyncio.to_thread(_named, lambda: next(blob, None))) is not None:
+                yield piece
+        finally:
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, blob.close))
+
+    async def copy_to(self, sha256: str, path: Path) -> None:
+        """Write the content in plain to a new file of mode 0600. Not synced: it is only a copy.
+
+        Raises:
+            BlobMissingError: there is none.
+            BlobCorruptError: the file is not what was written; ``path`` is not left behind.
+        """
+        await asyncio.to_thread(_named, lambda: self._copy_to(sha256, path))
+
+    def _copy_to(self, sha256: str, path: Path) -> None:
+        with self._open(sha256) as blob:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                with os.fdopen(file, "wb") as stream:
+                    for piece in blob:
+                        stream.write(piece)
+            except BaseException:
+                path.unlink()
+                raise
+
+    async def exists(self, sha256: str) -> bool:
+        """Whether there is a blob of that digest."""
+        return await asyncio.to_thread(self._path(sha256).exists)
+
+    async def delete(self, sha256: str) -> None:
+        """Remove the blob, if there is one.
+
+        Only for a caller who knows that nobody refers to it, nor is about to put it again.
+        """
+        await asyncio.to_thread(_named, lambda: self._path(sha256).unlink(missing_ok=True))
+
+    async def list_digests(self) -> list[str]:
+        """The digests of all blobs, in no order."""
+        names = await asyncio.to_thread(_named, lambda: os.listdir(self._folder))
+        return [name for name in names if _DIGEST.fullmatch(name)]
+
+
+def _named(work: Callable[[], T]) -> T:
+    """Run work on files; an error of the operating system leaves under a name of the store's."""
+    try:
+        return work()
+    except OSError as error:
+        kind = StoreFullError if error.errno in _FULL else StoreError
+        raise kind(f"blob file: {error}") from error
