@@ -27,6 +27,10 @@ class SandboxError(Exception):
     """A sandbox could not be made or used; the text says which step failed and why."""
 
 
+class NotExecutableError(SandboxError):
+    """The file of a process, or its interpreter, is missing, not permitted, or no program."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A file or folder of the host, shown read-only at ``target``. ``executable`` lifts noexec."""
@@ -107,7 +111,12 @@ class Process(Protocol):
 
 
 class Sandbox(Protocol):
-    """One isolated place."""
+    """One isolated place.
+
+    It may die on its own: the host ran out of memory, or a helper was killed. Then its processes
+    have ended by ``SIGKILL``, ``start()`` raises ``SandboxError``, ``freeze()``, ``thaw_nowait()``
+    and ``kill()`` find nothing to do, and ``close()`` removes what is left.
+    """
 
     @property
     def id(self) -> str:
@@ -123,7 +132,8 @@ class Sandbox(Protocol):
         """Start a process; returns once it has been executed.
 
         Raises:
-            SandboxError: it could not be executed (missing file, not executable, no memory).
+            NotExecutableError: the file is missing or is no program.
+            SandboxError: it could not be started for another reason.
         """
         ...
 
@@ -140,6 +150,10 @@ class Sandbox(Protocol):
 
     async def kill(self) -> None:
         """End every process inside, at once, frozen or not; ``/tmp`` and mounts stay."""
+        ...
+
+    async def wait_ended(self) -> None:
+        """Return once nothing of the sandbox lives any more, closed or died."""
         ...
 
     def memory(self) -> MemoryUse:

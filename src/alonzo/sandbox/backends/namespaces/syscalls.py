@@ -1,0 +1,228 @@
+"""The system calls that the standard library lacks, over ctypes. Standard library only.
+
+Each function raises ``OSError`` with the call and its subject named. Numbers given here are the
+same on every architecture (all calls since Linux 5.1); older ones go through libc or a table.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+from collections.abc import Iterable
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_MOVE = 8192
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
+MNT_DETACH = 2
+
+MOUNT_ATTR_RDONLY = 1
+MOUNT_ATTR_NOSUID = 2
+MOUNT_ATTR_NODEV = 4
+MOUNT_ATTR_NOEXEC = 8
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_NAME = 15
+PR_SET_SECCOMP = 22
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+
+CAP_KILL = 5
+CAP_SETGID = 6
+CAP_SETUID = 7
+CAP_SYS_PTRACE = 19
+
+_AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
+_AT_RECURSIVE = 0x8000
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+_SECCOMP_MODE_FILTER = 2
+_CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITIES_MAX = 64
+_EINVAL = 22
+
+_NR_OPEN_TREE = 428
+_NR_MOVE_MOUNT = 429
+_NR_CLOSE_RANGE = 436
+_NR_MOUNT_SETATTR = 442
+_NR_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+_libc.mount.argtypes = (
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_ulong,
+    ctypes.c_char_p,
+)
+_libc.prctl.argtypes = (ctypes.c_int,) + (ctypes.c_ulong,) * 4
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)
+    return result
+
+
+def _syscall(number: int, what: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char]) -> int:
+    native = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return _check(_libc.syscall(ctypes.c_long(number), *native), what)
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else os.fsencode(text)
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces in ``flags`` for new ones."""
+    _check(_libc.unshare(ctypes.c_int(flags)), f"unshare({flags:#x})")
+
+
+def setns(descriptor: int, flags: int) -> None:
+    """Join the namespace behind ``descriptor``."""
+    _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(flags)), f"setns({flags:#x})")
+
+
+def mount(
+    source: str | None, target: str, kind: str | None = None, flags: int = 0, options: str = ""
+) -> None:
+    """``mount(2)``."""
+    _check(
+        _libc.mount(_bytes(source), _bytes(target), _bytes(kind), flags, _bytes(options) or None),
+        f"mount {kind or source or flags} on {target}",
+    )
+
+
+def umount_detached(target: str) -> None:
+    """Take the mount at ``target``, and all below it, out of sight at once."""
+    _check(_libc.umount2(_bytes(target), MNT_DETACH), f"umount {target}")
+
+
+def pivot_root(new_root: str) -> None:
+    """Make ``new_root`` (a mount point) the root, and let go of the old one and all below it."""
+    os.chdir(new_root)
+    _syscall(_NR_PIVOT_ROOT[platform.machine()], f"pivot_root to {new_root}", b".", b".")
+    umount_detached(".")
+    os.chdir("/")
+
+
+def open_tree(path: str) -> int:
+    """A detached copy of what is mounted at and below ``path``, as a descriptor."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE
+    return _syscall(_NR_OPEN_TREE, f"open_tree {path}", _AT_FDCWD, os.fsencode(path), flags)
+
+
+def move_mount(descriptor: int, target: str) -> None:
+    """Attach a detached tree at ``target``. A symbolic link there is not followed."""
+    _syscall(
+        _NR_MOVE_MOUNT,
+        f"move_mount to {target}",
+        descriptor,
+        b"",
+        _AT_FDCWD,
+        os.fsencode(target),
+        _MOVE_MOUNT_F_EMPTY_PATH,
+    )
+
+
+def mount_setattr(where: int | str, attributes: int) -> None:
+    """Add ``MOUNT_ATTR_…`` to the mount (a tree's descriptor, or a path) and all below it."""
+    value = ctypes.create_string_buffer(struct.pack("=QQQQ", attributes, 0, 0, 0), 32)
+    if isinstance(where, int):
+        start, path, flags = where, b"", _AT_RECURSIVE | _AT_EMPTY_PATH
+    else:
+        start, path, flags = _AT_FDCWD, os.fsencode(where), _AT_RECURSIVE
+    _syscall(_NR_MOUNT_SETATTR, f"mount_setattr {where}", start, path, flags, value, 32)
+
+
+def close_range(first: int, last: int) -> None:
+    """Close every descriptor from ``first`` to ``last``."""
+    os.closerange(first, last + 1) if last - first < 64 else _syscall(
+        _NR_CLOSE_RANGE, "close_range", first, last, 0
+    )
+
+
+def prctl(option: int, value: int, what: str) -> None:
+    """``prctl(2)`` with one argument."""
+    _check(_libc.prctl(option, value, 0, 0, 0), what)
+
+
+def set_name(name: str) -> None:
+    """Name this process, as ``ps`` shows it; 15 bytes count."""
+    buffer = ctypes.create_string_buffer(name.encode()[:15])
+    prctl(PR_SET_NAME, ctypes.addressof(buffer), "set name")
+
+
+def die_with_parent() -> None:
+    """Be killed when the thread that forked this process ends."""
+    prctl(PR_SET_PDEATHSIG, 9, "set parent death signal")
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """Whether processes of the same user may look into this one."""
+    prctl(PR_SET_DUMPABLE, int(dumpable), "set dumpable")
+
+
+def set_no_new_privileges() -> None:
+    """From here on no program gains privilege by being executed."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs")
+
+
+def drop_bounding_set() -> None:
+    """Forbid every capability to this process and its children, for good."""
+    for capability in range(_CAPABILITIES_MAX):
+        if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
+            if ctypes.get_errno() == _EINVAL:  # the kernel knows no higher capability
+                return
+            _check(-1, f"drop capability {capability} from the bounding set")
+
+
+def set_capabilities(kept: Iterable[int]) -> None:
+    """Keep only the capabilities ``kept``, effective and permitted; none is inheritable."""
+    bits = sum(1 << number for number in kept)
+    low, high = bits & 0xFFFFFFFF, bits >> 32
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
+    data = ctypes.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0), 24)
+    _check(_libc.capset(header, data), "capset")
+
+
+def install_filter(program: bytes) -> None:
+    """Put a seccomp filter (8-byte instructions) on this process and its children, for good."""
+    code = ctypes.create_string_buffer(program, len(program))
+    # struct sock_fprog: a 16-bit length, padding, and a pointer at its natural alignment.
+    head = ctypes.create_string_buffer(
+        struct.pack("@HP", len(program) // 8, ctypes.addressof(code)), struct.calcsize("@HP")
+    )
+    _check(
+        _libc.prctl(PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(head), 0, 0),
+        "install the seccomp filter",
+    )
+
+
+def signal_descriptor(number: int) -> int:
+    """A non-blocking descriptor that is readable while signal ``number`` (blocked) is pending."""
+    mask = ctypes.create_string_buffer(128)
+    _check(_libc.sigemptyset(mask), "sigemptyset")
+    _check(_libc.sigaddset(mask, number), "sigaddset")
+    flags = os.O_NONBLOCK | os.O_CLOEXEC
+    return _check(_libc.signalfd(-1, mask, flags), "signalfd")

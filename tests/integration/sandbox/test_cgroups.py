@@ -1,0 +1,101 @@
+"""Cgroups of both versions with real processes, whichever the backend would pick on this host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from alonzo.sandbox.backends.namespaces import cgroups
+from alonzo.sandbox.backends.namespaces.cgroups import CgroupSet, FileAlarm, Limits, Tree, Trees
+
+LIMITS = Limits(memory_bytes=1 << 20, tmp_bytes=1 << 20, pids=5)
+
+
+def _freezer(version: int, name: str) -> Tree:
+    own = Path("/proc/self/cgroup").read_text()
+    mounts = Path("/proc/self/mountinfo").read_text()
+    for hierarchy in cgroups.parse_hierarchies(own, mounts):
+        right = version == 2 or "freezer" in hierarchy.controllers
+        if hierarchy.version == version and right:
+            with contextlib.suppress(OSError):
+                (hierarchy.path / name).mkdir()
+                (hierarchy.path / name).rmdir()
+                return Tree(version, hierarchy.path, frozenset({"freezer"}))
+    pytest.skip(f"no version {version} cgroups that we may make here")
+
+
+@pytest.fixture(params=[1, 2])
+def group(request: pytest.FixtureRequest, tmp_path: Path):
+    name = f"alonzo-test-{os.getpid()}-{request.param}"
+    trees = Trees(freezer=_freezer(request.param, name))
+    made = CgroupSet(trees, name, LIMITS)
+    yield made
+    for folder in cgroups.leftovers(trees, name):
+        cgroups.end_processes(folder)
+    deadline = time.monotonic() + 5
+    while not made.remove():
+        assert time.monotonic() < deadline
+
+
+def _member(group: CgroupSet, *argv: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(argv)
+    for descriptor in group.open_members():
+        os.write(descriptor, str(process.pid).encode())
+        os.close(descriptor)
+    return process
+
+
+def test_a_frozen_cgroup_is_frozen_until_thawed(group: CgroupSet) -> None:
+    with _member(group, "/bin/sh", "-c", "while :; do :; done") as process:
+        group.freeze()
+        deadline = time.monotonic() + 5
+        while not group.frozen():
+            assert time.monotonic() < deadline
+        spent = _processor_ticks(process.pid)
+        time.sleep(0.1)
+        assert _processor_ticks(process.pid) == spent
+        group.thaw()
+        while _processor_ticks(process.pid) == spent:
+            assert time.monotonic() < deadline
+        process.kill()
+
+
+def _processor_ticks(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+
+def test_leftovers_are_ended_even_if_frozen(group: CgroupSet) -> None:
+    with _member(group, "/bin/sleep", "60") as process:
+        group.freeze()
+        (tree,) = group.trees.distinct()
+        (folder,) = cgroups.leftovers(group.trees, f"alonzo-test-{os.getpid()}")
+        assert folder.parent == tree.path
+        cgroups.end_processes(folder)
+        assert process.wait(5) == -9
+
+
+def test_a_file_of_counters_wakes_the_event_loop_when_it_changes() -> None:
+    name = f"alonzo-test-{os.getpid()}-alarm"
+    group = CgroupSet(Trees(freezer=_freezer(2, name)), name, LIMITS)
+    (folder,) = cgroups.leftovers(group.trees, name)
+    alarm = FileAlarm(folder / "cgroup.events", counter="populated")
+    try:
+        assert not select.select([alarm], [], [], 0)[0]
+        with _member(group, "/bin/sleep", "60") as process:
+            assert select.select([alarm], [], [], 5)[0]
+            assert alarm.acknowledge()
+            assert not select.select([alarm], [], [], 0)[0]
+            process.kill()
+        assert select.select([alarm], [], [], 5)[0]
+        assert not alarm.acknowledge()
+    finally:
+        alarm.close()
+        deadline = time.monotonic() + 5
+        while not group.remove():
+            assert time.monotonic() < deadline

@@ -1,0 +1,109 @@
+"""The contract of ``sandbox/base.py`` and the attack battery, as root and as an ordinary user."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import alonzo
+from alonzo.sandbox.backends.namespaces import cgroups
+
+HERE = Path(__file__).parent
+NOBODY = 65534
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+def _load_scenarios():
+    spec = importlib.util.spec_from_file_location("sandbox_scenarios", HERE / "scenarios.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+scenarios = _load_scenarios()
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or not Path(SYSTEM_PYTHON).exists(),
+    reason="needs Linux, and a Python below /usr to run inside",
+)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("name", scenarios.SCENARIOS)
+def test_as_root(name: str, tmp_path: Path) -> None:
+    asyncio.run(scenarios.run(name, tmp_path))
+
+
+def _version_1_alone(_: str) -> cgroups.Trees:
+    texts = (Path(f"/proc/self/{name}").read_text() for name in ("cgroup", "mountinfo"))
+    needs = {
+        need: cgroups.Tree(1, hierarchy.path, hierarchy.controllers)
+        for hierarchy in cgroups.parse_hierarchies(*texts)
+        for need in ("memory", "pids", "freezer")
+        if hierarchy.version == 1 and need in hierarchy.controllers
+    }
+    if len(needs) < 3 or not os.access(needs["freezer"].path, os.W_OK):
+        pytest.skip("this host has no version 1 cgroups")
+    return cgroups.Trees(**needs)
+
+
+def _no_cgroups(_: str) -> cgroups.Trees:
+    return cgroups.Trees()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("find", [_version_1_alone, _no_cgroups])
+@pytest.mark.parametrize("name", scenarios.LIMITS)
+def test_as_root_on_a_poorer_host(
+    name: str, find: Callable[[str], cgroups.Trees], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(cgroups, "find", find)
+    asyncio.run(scenarios.run(name, tmp_path))
+
+
+def _user_namespaces() -> bool:
+    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    argv = [*(drop if os.geteuid() == 0 else []), "unshare", "-Urnmp", "true"]
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+def _visible_to_nobody(folder: Path) -> list[str]:
+    """A command prefix: become nobody, with ``folder`` shown in a place that nobody may enter.
+
+    pytest keeps its folders closed to others, and closes them again whenever a session starts.
+    """
+    script = 'mount --bind "$0" /mnt && exec "$@"'
+    show = ["unshare", "--mount", "sh", "-c", script, str(folder)]
+    return [*show, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+
+
+@pytest.mark.skipif(not _user_namespaces(), reason="no user namespaces for ordinary users here")
+@pytest.mark.parametrize("name", scenarios.SCENARIOS)
+def test_as_an_ordinary_user(name: str, tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(alonzo.__file__).parent, tmp_path / "alonzo", ignore=ignored)
+    shutil.copytree(HERE, tmp_path / "scenarios", ignore=ignored)
+    (tmp_path / "work").mkdir()
+    prefix, python, place = [], sys.executable, tmp_path
+    if os.geteuid() == 0:
+        subprocess.run(["chmod", "-R", "a+rX", str(tmp_path)], check=True)
+        os.chown(tmp_path / "work", NOBODY, NOBODY)
+        prefix, python, place = _visible_to_nobody(tmp_path), SYSTEM_PYTHON, Path("/mnt")
+    done = subprocess.run(
+        [*prefix, python, str(place / "scenarios" / "scenarios.py"), name, str(place / "work")],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

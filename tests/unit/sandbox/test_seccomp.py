@@ -1,0 +1,113 @@
+"""The filter, run by a small interpreter of classic BPF."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from alonzo.sandbox.backends.namespaces import seccomp
+
+NEWUSER = 0x10000000
+
+
+def decide(program: bytes, number: int, audit: int, arguments: tuple[int, ...] = ()) -> int:
+    """What the kernel would answer."""
+    padded = (*arguments, *(0,) * (6 - len(arguments)))
+    data = struct.pack("<IIQ6Q", number & 0xFFFFFFFF, audit, 0, *padded)
+    code = [struct.unpack_from("<HBBI", program, at) for at in range(0, len(program), 8)]
+    at, word = 0, 0
+    while True:
+        operation, if_true, if_false, value = code[at]
+        at += 1
+        if operation == 0x20:
+            (word,) = struct.unpack_from("<I", data, value)
+        elif operation == 0x06:
+            return value
+        else:
+            holds = {0x15: word == value, 0x35: word >= value, 0x45: bool(word & value)}[operation]
+            at += if_true if holds else if_false
+
+
+@pytest.fixture(params=sorted(seccomp.MACHINES))
+def machine(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def answer(machine: str, number: int, *arguments: int) -> int:
+    audit = seccomp.MACHINES[machine].audit
+    return decide(seccomp.build(machine), number, audit, arguments)
+
+
+def test_every_number_is_answered(machine: str) -> None:
+    facts = seccomp.MACHINES[machine]
+    special = {facts.clone, facts.socket, facts.ioctl, 435}
+    for number in range(600):
+        if number in facts.denied.values():
+            assert answer(machine, number) == seccomp.EPERM, number
+        elif number not in special:
+            assert answer(machine, number) == seccomp.ALLOW, number
+
+
+def test_the_deny_list_names_no_number_twice(machine: str) -> None:
+    numbers = list(seccomp.MACHINES[machine].denied.values())
+    assert len(numbers) == len(set(numbers))
+
+
+def test_the_architectures_deny_the_same_calls_but_for_those_of_old_machines() -> None:
+    x86, arm = (set(seccomp.MACHINES[name].denied) for name in ("x86_64", "aarch64"))
+    assert arm <= x86
+    assert x86 - arm == {
+        *("uselib", "ustat", "sysfs", "modify_ldt", "_sysctl", "iopl", "ioperm"),
+        *("create_module", "get_kernel_syms", "query_module"),
+    }
+
+
+def test_programs_of_another_architecture_are_killed(machine: str) -> None:
+    program = seccomp.build(machine)
+    for audit in (0x40000003, 0x40000028, 0, 0xFFFFFFFF):
+        assert decide(program, 1, audit) == seccomp.KILL
+
+
+def test_x32_calls_are_killed() -> None:
+    for number in (0x40000000, 0x40000001, 0x40000000 + 520, 0xFFFFFFFF):
+        assert answer("x86_64", number) == seccomp.KILL
+
+
+def test_clone_makes_processes_and_threads_but_no_namespaces(machine: str) -> None:
+    clone = seccomp.MACHINES[machine].clone
+    threads = 0x3D0F00
+    for flags in (17, threads, 0x4111):
+        assert answer(machine, clone, flags) == seccomp.ALLOW
+    flags_of_namespaces = (0x20000, 0x02000000, 0x04000000, 0x08000000, NEWUSER, 1 << 29, 1 << 30)
+    for flag in flags_of_namespaces:
+        assert answer(machine, clone, flag | 17) == seccomp.EPERM
+
+
+def test_clone3_is_said_not_to_exist(machine: str) -> None:
+    assert answer(machine, 435, 0, 0) == seccomp.ENOSYS
+
+
+def test_sockets_are_of_the_families_that_functions_use(machine: str) -> None:
+    number = seccomp.MACHINES[machine].socket
+    for family in (1, 2, 10):
+        assert answer(machine, number, family, 1, 0) == seccomp.ALLOW
+    assert answer(machine, number, 16, 3, 0) == seccomp.ALLOW
+    for protocol in (1, 4, 9, 12, 15, 16):
+        assert answer(machine, number, 16, 3, protocol) == seccomp.EAFNOSUPPORT
+    for family in {*range(64)} - {1, 2, 10, 16}:
+        assert answer(machine, number, family, 1, 0) == seccomp.EAFNOSUPPORT
+
+
+def test_terminals_cannot_be_typed_into(machine: str) -> None:
+    number = seccomp.MACHINES[machine].ioctl
+    assert answer(machine, number, 0, 0x5412) == seccomp.EPERM
+    assert answer(machine, number, 0, 0x541C) == seccomp.EPERM
+    # The kernel looks at 32 bits only; so must we.
+    assert answer(machine, number, 0, 0x100000000 | 0x5412) == seccomp.EPERM
+    assert answer(machine, number, 0, 0x5401) == seccomp.ALLOW
+
+
+def test_an_unknown_machine_has_no_filter() -> None:
+    with pytest.raises(KeyError):
+        seccomp.build("vax")
