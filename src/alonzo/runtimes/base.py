@@ -78,7 +78,7 @@ class RuntimeFamily(Protocol):
 
     @property
     def name(self) -> str:
-        """``python``, ``nodejs``, ``provided``, …"""
+        """Its name: ``python``, ``nodejs``, ``provided`` and so on."""
         ...
 
     @property
@@ -88,6 +88,10 @@ class RuntimeFamily(Protocol):
 
     def launch(self, identifier: str, code: Path) -> Launch:
         """How to start ``identifier`` for the code in the host folder ``code``.
+
+        May start an interpreter the first time, so call it in a thread. A package that holds
+        nothing to start gives a ``Launch`` that the sandbox cannot execute:
+        ``Runtime.InvalidEntrypoint``.
 
         Raises:
             RuntimeUnavailableError: the host lacks what it needs.

@@ -5,30 +5,32 @@ it. The header is a JSON object in UTF-8 (or empty), the body raw bytes.
 
 | Kind | Direction | Header | Body |
 |---|---|---|---|
-| ``INVOKE`` | to the runtime | ``id, deadline_ms, arn`` and, if present, ``trace, client_context, cognito, tenant`` | event |
+| ``INVOKE`` | to it | ``id, deadline_ms, arn[, trace, client_context, cognito, tenant]`` | event |
 | ``READY`` | from it | | init is done; sent once |
 | ``RESPONSE`` | from it | ``id`` | result; it waits for the next ``INVOKE`` |
 | ``ERROR`` | from it | ``id, type`` | error document; likewise |
 | ``INIT_ERROR`` | from it | ``type`` | error document; it exits then |
 
+The bootstrap's end of the socket, and its log descriptor, are blocking when it starts.
 The bootstraps implement the same few lines in their own language. ``trace``, ``client_context``
 and ``cognito`` are the texts that the Runtime API carries in its headers.
 """
 
 from __future__ import annotations
 
-import json
+import io
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
+
+import orjson
 
 _PREFIX = struct.Struct(">IBH")
 
-#: A frame may carry a response a little over the limit, so that the daemon, which knows the limit,
-#: is the one to refuse it. Beyond this the peer is broken.
-FRAME_BYTES_MAX = 64 << 20
+#: The longest body that is kept where nobody says otherwise.
+BODY_BYTES_MAX = 64 << 20
 
 
 class Kind(IntEnum):
@@ -47,24 +49,39 @@ class FrameError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame, decoded."""
+    """One frame, decoded. The body of one that is ``too_large`` is empty: it was not kept."""
 
     kind: Kind
     header: Mapping[str, Any]
     body: bytes
+    too_large: bool = False
 
 
 def encode(kind: Kind, header: Mapping[str, Any], body: bytes = b"") -> bytes:
     """One frame as bytes, the body included."""
-    head = json.dumps(header, separators=(",", ":")).encode() if header else b""
-    return _PREFIX.pack(3 + len(head) + len(body), kind, len(head)) + head + body
+    return encode_head(kind, header, len(body)) + body
+
+
+def encode_head(kind: Kind, header: Mapping[str, Any], body_bytes: int) -> bytes:
+    """A frame up to its body, which the caller sends right behind it."""
+    head = orjson.dumps(header) if header else b""
+    return _PREFIX.pack(3 + len(head) + body_bytes, kind, len(head)) + head
 
 
 class Decoder:
-    """Cuts a byte stream into frames. Feed it what arrives; iterate over what is complete."""
+    """Cuts a byte stream into frames. Feed it what arrives; iterate over what is complete.
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+    It holds no more than one header and one body. A body longer than ``body_bytes_max`` is skipped
+    as it arrives, and its frame is ``too_large``.
+    """
+
+    def __init__(self, *, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+        self._body_bytes_max = body_bytes_max
+        self._head = b""
+        # The frame whose head is whole; its body so far, and how much of it has not come yet.
+        self._open: tuple[Kind, Mapping[str, Any], bool] | None = None
+        self._body: io.BytesIO | None = None
+        self._missing_bytes = 0
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take bytes and yield each frame that they complete.
@@ -72,28 +89,85 @@ class Decoder:
         Raises:
             FrameError: the bytes are no frame; the connection is beyond repair.
         """
-        self._buffer += data
-        while len(self._buffer) >= 4:
-            length = int.from_bytes(self._buffer[:4], "big")
-            if not 3 <= length <= FRAME_BYTES_MAX:
-                raise FrameError(f"a frame of {length} bytes")
-            if len(self._buffer) < 4 + length:
-                return
-            _, kind, head = _PREFIX.unpack_from(self._buffer)
-            if 7 + head > 4 + length:
-                raise FrameError("a header longer than its frame")
-            with memoryview(self._buffer) as view:
-                header, body = bytes(view[7 : 7 + head]), bytes(view[7 + head : 4 + length])
-            del self._buffer[: 4 + length]
-            yield _frame(kind, header, body)
+        if self._head:
+            data, self._head = self._head + data, b""
+        at = 0
+        while at < len(data):
+            if self._open is None:
+                body_at = self._read_head(data, at)
+                if body_at is None:
+                    self._head = data[at:]
+                    return
+                at = body_at
+            end = min(at + self._missing_bytes, len(data))
+            frame = self._read_body(data, at, end)
+            if frame is not None:
+                yield frame
+            at = end
+
+    def _read_head(self, data: bytes, at: int) -> int | None:
+        """Open the frame that begins there. Answers where its body begins; None: not yet."""
+        if len(data) - at < _PREFIX.size:
+            return None
+        length, kind, header_bytes = _PREFIX.unpack_from(data, at)
+        known = _KINDS.get(kind)
+        if known is None:
+            raise FrameError(f"a frame of kind {kind}")
+        body_bytes = length - 3 - header_bytes
+        if body_bytes < 0:
+            raise FrameError("a header longer than its frame")
+        header_at = at + _PREFIX.size
+        body_at = header_at + header_bytes
+        if body_at > len(data):
+            return None
+        header = _header(data[header_at:body_at])
+        self._open = known, header, body_bytes > self._body_bytes_max
+        self._missing_bytes = body_bytes
+        return body_at
+
+    def _read_body(self, data: bytes, at: int, end: int) -> Frame | None:
+        """Take a piece of the body of the open frame. Answers the frame if that was the last."""
+        assert self._open is not None
+        kind, header, too_large = self._open
+        self._missing_bytes -= end - at
+        if self._missing_bytes or self._body is not None:
+            if not too_large:
+                if self._body is None:
+                    self._body = sized_buffer(end - at + self._missing_bytes)
+                self._body.write(memoryview(data)[at:end])
+            if self._missing_bytes:
+                return None
+        if self._body is not None:
+            body = self._body.getvalue()
+        else:
+            body = b"" if too_large else data[at:end]
+        self._open = self._body = None
+        return Frame(kind, header, body, too_large)
 
 
-def _frame(kind: int, header: bytes, body: bytes) -> Frame:
+def sized_buffer(n_bytes: int) -> io.BytesIO:
+    """A buffer for that many bytes, which never has to grow: that would copy them time and again.
+
+    A BytesIO, unlike a bytearray, hands out as bytes what it gathered without a last copy.
+    """
+    buffer = io.BytesIO()
+    if n_bytes:
+        buffer.seek(n_bytes - 1)
+        buffer.write(b"\0")
+        buffer.seek(0)
+    return buffer
+
+
+_KINDS = {int(kind): kind for kind in Kind}
+
+
+def _header(data: bytes) -> Mapping[str, Any]:
+    if not data:
+        return {}
     try:
-        document: Any = json.loads(header) if header else {}
-        known = Kind(kind)
+        document: Any = orjson.loads(data)
     except ValueError as err:
-        raise FrameError(f"a frame of kind {kind} that cannot be read") from err
+        raise FrameError("a header that is no JSON") from err
     if not isinstance(document, dict):
         raise FrameError("a header that is no object")
-    return Frame(known, document, body)
+    return cast("dict[str, Any]", document)

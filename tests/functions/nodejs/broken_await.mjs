@@ -1,0 +1,3 @@
+// A top-level await that never ends.
+await new Promise(() => {});
+export const handler = async () => 'never reached';

@@ -1,0 +1,2 @@
+// Returns its event.
+exports.handler = async (event) => event;

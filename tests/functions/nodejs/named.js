@@ -1,0 +1,2 @@
+exports.notFunction = 42;
+exports.nested = { deep: { handler: async () => 'deep' } };

@@ -1,0 +1,8 @@
+"""Fails while it is imported."""
+
+
+def connect():
+    raise ConnectionError("no database")
+
+
+connect()

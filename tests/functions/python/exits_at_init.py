@@ -1,0 +1,6 @@
+"""Ends the process while it is imported."""
+
+import sys
+
+print("leaving early")
+sys.exit(3)
