@@ -1,0 +1,225 @@
+"""The wire form of Lambda's ``Invoke``, read and written without the codec: the hot path.
+
+Pure. The payload is kept byte for byte and never looked into; whether it is JSON is for the
+runtime and the invoker to say. A missing ``Content-Type`` is as good as any.
+
+Source: Lambda API, ``Invoke``; constraints from the service model, texts as observed from AWS.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, unquote_to_bytes
+
+from alonzo.model.arns import FUNCTION_NAME_PATTERN
+from alonzo.model.errors import AwsError, validation
+from alonzo.model.http import HttpRequest, HttpResponse
+from alonzo.model.invocations import InvocationType, InvokeRequest, InvokeResult
+from alonzo.model.limits import (
+    ASYNC_PAYLOAD_BYTES_MAX,
+    CLIENT_CONTEXT_BYTES_MAX,
+    SYNC_PAYLOAD_BYTES_MAX,
+)
+
+if TYPE_CHECKING:
+    from alonzo.model.context import RequestContext
+
+_PREFIX = b"/2015-03-31/functions/"
+_SUFFIXES = (b"/invocations", b"/invocations/")
+
+#: Names that are valid for sure and need no decoding, which is nearly all of them.
+_PLAIN_NAME = re.compile(rb"[a-zA-Z0-9-_]{1,64}")
+_FUNCTION_NAME = re.compile(FUNCTION_NAME_PATTERN)
+_QUALIFIER_PATTERN = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"
+_TENANT_PATTERN = r"[a-zA-Z0-9\._:\/=+\-@ ]+"
+_TYPES = {kind.value.encode(): kind for kind in InvocationType}
+_LOG_TYPES = {b"None": False, b"Tail": True}
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadLimits:
+    """The longest payloads, in bytes. The defaults are AWS's; settings may raise them."""
+
+    sync_bytes_max: int = SYNC_PAYLOAD_BYTES_MAX
+    event_bytes_max: int = ASYNC_PAYLOAD_BYTES_MAX
+
+    def of(self, kind: InvocationType) -> int:
+        """The limit of one invocation type."""
+        return self.event_bytes_max if kind is InvocationType.EVENT else self.sync_bytes_max
+
+    @property
+    def bytes_max(self) -> int:
+        """More than this no payload may have."""
+        return max(self.sync_bytes_max, self.event_bytes_max)
+
+
+def is_invoke(method: str, raw_path: bytes) -> bool:
+    """Whether this is ``POST /2015-03-31/functions/{FunctionName}/invocations``, or with ``/``."""
+    if method != "POST" or not raw_path.startswith(_PREFIX):
+        return False
+    label, slash, rest = raw_path[len(_PREFIX) :].partition(b"/")
+    return bool(label) and slash + rest in _SUFFIXES
+
+
+def parse_invoke(
+    request: HttpRequest, context: RequestContext, limits: PayloadLimits
+) -> InvokeRequest:
+    """Read a request for which ``is_invoke`` holds.
+
+    Raises:
+        ValidationException: the name, the qualifier or a header breaks the model's constraints.
+        InvalidRequestContentException: the client context is not base64 of a JSON object.
+        RequestEntityTooLargeException: the payload is longer than its invocation type allows.
+    """
+    type_header = log_header = client_context = trace = tenant = None
+    for header, value in request.headers:
+        if header.startswith(b"x-am"):
+            if header == b"x-amz-invocation-type":
+                type_header = value
+            elif header == b"x-amz-log-type":
+                log_header = value
+            elif header == b"x-amz-client-context":
+                client_context = value
+            elif header == b"x-amzn-trace-id":
+                trace = value
+            elif header == b"x-amz-tenant-id":
+                tenant = value
+    label = request.raw_path[len(_PREFIX) :].partition(b"/")[0]
+    name = label.decode() if _PLAIN_NAME.fullmatch(label) else _text(label)
+    qualifier = _qualifier(request.query) if request.query else None
+    kind = _TYPES.get(type_header) if type_header else InvocationType.REQUEST_RESPONSE
+    log_tail = _LOG_TYPES.get(log_header) if log_header else False
+    tenant_id = None if tenant is None else tenant.decode("latin-1")
+    problems = _problems(name, qualifier, tenant_id, plain=len(name) == len(label))
+    if kind is None:
+        problems.append(_outside("invocationType", type_header, "Event, RequestResponse, DryRun"))
+    if log_tail is None:
+        problems.append(_outside("logType", log_header, "None, Tail"))
+    if problems or kind is None or log_tail is None:
+        raise _violations(problems)
+    if len(request.body) > limits.of(kind):
+        raise payload_too_large(len(request.body), kind, limits)
+    return InvokeRequest(
+        request_id=context.request_id,
+        account=context.account,
+        region=context.region,
+        function_name=name,
+        qualifier=qualifier,
+        invocation_type=kind,
+        payload=request.body,
+        principal=context.principal,
+        log_tail=log_tail,
+        client_context=None if client_context is None else _client_context(client_context),
+        trace_header=None if trace is None else trace.decode("latin-1"),
+        tenant_id=tenant_id,
+    )
+
+
+def payload_too_large(n_bytes: int, kind: InvocationType, limits: PayloadLimits) -> AwsError:
+    """A payload over the limit. The code is the one that AWS sends, not the modelled one."""
+    return AwsError(
+        "RequestEntityTooLargeException",
+        f"{n_bytes} byte payload is too large for the {kind} invocation type "
+        f"(limit {limits.of(kind)} bytes)",
+        status=413,
+    )
+
+
+def invocation_type(request_headers: tuple[tuple[bytes, bytes], ...]) -> InvocationType:
+    """The type that the headers ask for; the default if they ask for none that exists."""
+    for name, value in request_headers:
+        if name == b"x-amz-invocation-type":
+            return _TYPES.get(value, InvocationType.REQUEST_RESPONSE)
+    return InvocationType.REQUEST_RESPONSE
+
+
+def render_invoke(result: InvokeResult) -> HttpResponse:
+    """Write the answer. The payload is sent as the function gave it."""
+    headers = {"content-type": "application/json", "x-amzn-remapped-content-length": "0"}
+    if result.executed_version is not None:
+        headers["x-amz-executed-version"] = result.executed_version
+    if result.function_error is not None:
+        headers["x-amz-function-error"] = result.function_error
+    if result.log_tail is not None:
+        headers["x-amz-log-result"] = base64.b64encode(result.log_tail).decode()
+    if result.trace_header is not None:
+        headers["x-amzn-trace-id"] = result.trace_header
+    return HttpResponse(result.status, headers, result.payload)
+
+
+def _qualifier(query: bytes) -> str | None:
+    for piece in query.split(b"&"):
+        name, _, value = piece.partition(b"=")
+        if name == b"Qualifier" or (b"%" in name and unquote_to_bytes(name) == b"Qualifier"):
+            return _text(value.replace(b"+", b" "))
+    return None
+
+
+def _text(encoded: bytes) -> str:
+    return unquote(encoded.decode("latin-1"))
+
+
+def _client_context(header: bytes) -> str:
+    """Decode the client context: base64 of a JSON object, at most 3,583 bytes as sent."""
+    if len(header) > CLIENT_CONTEXT_BYTES_MAX:
+        raise _bad_content(
+            f"Client context must be no more than {CLIENT_CONTEXT_BYTES_MAX} bytes when encoded."
+        )
+    try:
+        text = base64.b64decode(header, validate=True).decode()
+        document = json.loads(text)
+    except (binascii.Error, ValueError, RecursionError):
+        raise _bad_content("Client context must be a valid Base64-encoded JSON object.") from None
+    if not isinstance(document, dict):
+        raise _bad_content("Client context must be a valid Base64-encoded JSON object.")
+    return text
+
+
+def _bad_content(message: str) -> AwsError:
+    return AwsError("InvalidRequestContentException", message, members={"Type": "User"})
+
+
+def _problems(name: str, qualifier: str | None, tenant_id: str | None, *, plain: bool) -> list[str]:
+    """What the model's constraints say against the strings; each entry is one violation."""
+    problems: list[str] = []
+    if not (plain and len(name) <= 64 and _PLAIN_NAME.fullmatch(name.encode())):
+        problems += _check("functionName", name, 256, FUNCTION_NAME_PATTERN)
+    if qualifier is not None:
+        problems += _check("qualifier", qualifier, 128, _QUALIFIER_PATTERN)
+    if tenant_id is not None:
+        problems += _check("tenantId", tenant_id, 256, _TENANT_PATTERN)
+    return problems
+
+
+def _check(member: str, value: str, length_max: int, pattern: str) -> list[str]:
+    problems: list[str] = []
+    if not value:
+        problems.append(_violation(member, value, "have length greater than or equal to 1"))
+    if len(value) > length_max:
+        problems.append(
+            _violation(member, value, f"have length less than or equal to {length_max}")
+        )
+    if re.fullmatch(pattern, value) is None:
+        problems.append(_violation(member, value, f"satisfy regular expression pattern: {pattern}"))
+    return problems
+
+
+def _outside(member: str, value: bytes | None, allowed: str) -> str:
+    text = (value or b"").decode("latin-1")
+    return _violation(member, text, f"satisfy enum value set: [{allowed}]")
+
+
+def _violation(member: str, value: str, constraint: str) -> str:
+    return f"Value '{value}' at '{member}' failed to satisfy constraint: Member must {constraint}"
+
+
+def _violations(problems: list[str]) -> AwsError:
+    """All violations in one error. Source: observed ValidationException texts."""
+    count = len(problems)
+    noun = "error" if count == 1 else "errors"
+    return validation(f"{count} validation {noun} detected: " + "; ".join(problems))

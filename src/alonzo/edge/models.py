@@ -1,0 +1,170 @@
+"""botocore's service models, loaded when first asked for, and the few facts they leave out.
+
+The models are the single source of truth for operations, shapes and constraints. Loading one
+takes tens of milliseconds, so nothing is loaded at import. Facts below are those that AWS's wire
+shows and the models do not carry; each is a table, and says where it was seen.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Code of a framework validation error where it is not ``ValidationException`` (which the query
+#: protocol calls ``ValidationError``). *Observed* in CloudWatch Logs' answers.
+VALIDATION_CODES: Mapping[str, str] = {"logs": "InvalidParameterException"}
+
+#: Shapes whose values a service judges itself, with an error of its own. *Recorded*: Lambda answers
+#: an unknown runtime with InvalidParameterValueException.
+SELF_CHECKED_SHAPES: Mapping[str, frozenset[str]] = {"lambda": frozenset({"Runtime"})}
+
+#: Namespace before ``#`` in ``__type``, where a service's answers have one. *Observed.*
+ERROR_NAMESPACES: Mapping[str, str] = {
+    "cloudwatch": "com.amazonaws.cloudwatch.v2010_08_01",
+    "dynamodb": "com.amazonaws.dynamodb.v20120810",
+    "dynamodbstreams": "com.amazonaws.dynamodb.v20120810",
+    "sqs": "com.amazonaws.sqs",
+}
+
+#: Namespace of XML answers of services whose model no longer names the query protocol.
+QUERY_NAMESPACES: Mapping[str, str] = {"sqs": "http://queue.amazonaws.com/doc/2012-11-05/"}
+
+#: Codes that clients of the former query protocol know, by service and error shape.
+#: Source: SQS API reference, error names of the AWS query protocol.
+QUERY_ERROR_CODES: Mapping[str, Mapping[str, str]] = {
+    "sqs": {
+        "BatchEntryIdsNotDistinct": "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+        "BatchRequestTooLong": "AWS.SimpleQueueService.BatchRequestTooLong",
+        "EmptyBatchRequest": "AWS.SimpleQueueService.EmptyBatchRequest",
+        "InvalidBatchEntryId": "AWS.SimpleQueueService.InvalidBatchEntryId",
+        "MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight",
+        "PurgeQueueInProgress": "AWS.SimpleQueueService.PurgeQueueInProgress",
+        "QueueDeletedRecently": "AWS.SimpleQueueService.QueueDeletedRecently",
+        "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueNameExists": "QueueAlreadyExists",
+        "TooManyEntriesInBatchRequest": "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+        "UnsupportedOperation": "AWS.SimpleQueueService.UnsupportedOperation",
+    }
+}
+
+
+#: Names of the query protocol that a model has dropped, by service: for a list or map shape those
+#: of its entries' parts, for a structure those of its members. Source: SQS API reference.
+QUERY_NAMES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "sqs": {
+        "AWSAccountIdList": {"member": "AWSAccountId"},
+        "ActionNameList": {"member": "ActionName"},
+        "AttributeNameList": {"member": "AttributeName"},
+        "BatchResultErrorEntryList": {"member": "BatchResultErrorEntry"},
+        "BinaryList": {"member": "BinaryListValue"},
+        "ChangeMessageVisibilityBatchRequestEntryList": {
+            "member": "ChangeMessageVisibilityBatchRequestEntry"
+        },
+        "ChangeMessageVisibilityBatchResultEntryList": {
+            "member": "ChangeMessageVisibilityBatchResultEntry"
+        },
+        "DeleteMessageBatchRequestEntryList": {"member": "DeleteMessageBatchRequestEntry"},
+        "DeleteMessageBatchResultEntryList": {"member": "DeleteMessageBatchResultEntry"},
+        "ListMessageMoveTasksResultEntryList": {"member": "ListMessageMoveTasksResultEntry"},
+        "MessageAttributeNameList": {"member": "MessageAttributeName"},
+        "MessageList": {"member": "Message"},
+        "MessageSystemAttributeList": {"member": "MessageSystemAttributeName"},
+        "QueueUrlList": {"member": "QueueUrl"},
+        "SendMessageBatchRequestEntryList": {"member": "SendMessageBatchRequestEntry"},
+        "SendMessageBatchResultEntryList": {"member": "SendMessageBatchResultEntry"},
+        "StringList": {"member": "StringListValue"},
+        "TagKeyList": {"member": "TagKey"},
+        "MessageBodyAttributeMap": {"key": "Name", "value": "Value"},
+        "MessageBodySystemAttributeMap": {"key": "Name", "value": "Value"},
+        "MessageSystemAttributeMap": {"key": "Name", "value": "Value"},
+        "QueueAttributeMap": {"key": "Name", "value": "Value"},
+        "TagMap": {"key": "Key", "value": "Value"},
+        "CreateQueueRequest": {"Attributes": "Attribute", "tags": "Tag"},
+        "GetQueueAttributesResult": {"Attributes": "Attribute"},
+        "ListQueueTagsResult": {"Tags": "Tag"},
+        "Message": {"Attributes": "Attribute", "MessageAttributes": "MessageAttribute"},
+        "SendMessageBatchRequestEntry": {
+            "MessageAttributes": "MessageAttribute",
+            "MessageSystemAttributes": "MessageSystemAttribute",
+        },
+        "SendMessageRequest": {
+            "MessageAttributes": "MessageAttribute",
+            "MessageSystemAttributes": "MessageSystemAttribute",
+        },
+        "SetQueueAttributesRequest": {"Attributes": "Attribute"},
+        "TagQueueRequest": {"Tags": "Tag"},
+    }
+}
+
+
+@functools.cache
+def service_model(name: str) -> ServiceModel:
+    """The newest model of a service, by botocore's name for it (``lambda``, ``stepfunctions``).
+
+    The same object every time. Documentation is dropped: it is most of a model's memory.
+
+    Raises:
+        KeyError: no such service.
+    """
+    return ServiceModel(_description(name), name)
+
+
+@functools.cache
+def protocol_model(name: str, protocol: str) -> ServiceModel:
+    """The model of a service as one of its protocols has it; ``protocol`` is then its protocol.
+
+    Each protocol's model has operations of its own, so an operation tells how it was called.
+
+    Raises:
+        KeyError: no such service.
+    """
+    description = _description(name)
+    if description["metadata"]["protocol"] == protocol:
+        return service_model(name)
+    description = {**description, "metadata": {**description["metadata"], "protocol": protocol}}
+    if protocol == "query" and name in QUERY_NAMES:
+        description["shapes"] = copy.deepcopy(description["shapes"])
+        _restore_names(description["shapes"], QUERY_NAMES[name])
+    return ServiceModel(description, name)
+
+
+def _restore_names(shapes: dict[str, Any], names: Mapping[str, Mapping[str, str]]) -> None:
+    for shape_name, parts in names.items():
+        shape = shapes[shape_name]
+        for part, wire_name in parts.items():
+            (shape if part in shape else shape["members"])[part]["locationName"] = wire_name
+
+
+@functools.cache
+def _description(name: str) -> dict[str, Any]:
+    # Only the models that botocore ships: one in the user's home must not change what we serve.
+    loader = Loader(
+        extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False
+    )
+    try:
+        version = loader.determine_latest_version(name, "service-2")
+        return _without_documentation(loader.load_data(f"{name}/{version}/service-2"))
+    except (DataNotFoundError, UnknownServiceError) as error:
+        raise KeyError(name) from error
+
+
+def _without_documentation(node: Any) -> Any:
+    """A copy without the texts. A *member* named ``documentation`` is a mapping, and stays."""
+    if isinstance(node, dict):
+        entries = cast("dict[str, Any]", node)
+        return {
+            key: _without_documentation(value)
+            for key, value in entries.items()
+            if not (key == "documentation" and isinstance(value, str))
+        }
+    if isinstance(node, list):
+        return [_without_documentation(value) for value in cast("list[Any]", node)]
+    return node

@@ -1,0 +1,1 @@
+"""AWS Signature Version 4, checked: canonical forms, the verdict, signed chunks, refusals."""

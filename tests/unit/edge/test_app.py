@@ -1,0 +1,427 @@
+"""The application, called as a server would call it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from alonzo.edge.app import BodyLimits, EdgeApp, Route
+from alonzo.edge.invoke_http import PayloadLimits
+from alonzo.lib.clock import SystemClock
+from alonzo.lib.ids import SequentialIds
+from alonzo.model.context import Principal, RequestContext
+from alonzo.model.errors import AwsError
+from alonzo.model.http import HttpRequest, HttpResponse
+from alonzo.model.invocations import InvokeRequest, InvokeResult
+from alonzo.model.ports import AccessKey
+
+USER = Principal("111122223333", "arn:aws:iam::111122223333:user/u", "AIDA", "AKIDUSER")
+INVOKE = "/2015-03-31/functions/f/invocations"
+FIRST_ID = "00000000-0000-4000-8000-000000000001"
+
+
+class Keys:
+    def find(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
+        known = access_key_id == "AKIDUSER" and session_token is None
+        return AccessKey("AKIDUSER", "secret", USER) if known else None
+
+
+@dataclass
+class Echo:
+    """An invoker that answers the payload."""
+
+    calls: list[InvokeRequest] = field(default_factory=list)
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResult:
+        self.calls.append(request)
+        if request.function_name == "broken":
+            raise RuntimeError("secret detail")
+        if request.function_name == "missing":
+            raise AwsError("ResourceNotFoundException", "Function not found: x")
+        return InvokeResult(200, request.payload, "$LATEST")
+
+
+async def identity(context: RequestContext, params: dict[str, Any]) -> Mapping[str, Any]:
+    return {"Account": context.account, "Arn": context.principal.arn, "UserId": context.region}
+
+
+async def list_functions(context: RequestContext, params: dict[str, Any]) -> Mapping[str, Any]:
+    if params.get("MaxItems") == 13:
+        raise ValueError("secret detail")
+    return {"NextMarker": f"{context.region} {context.endpoint} {context.source_ip}"}
+
+
+async def health(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, {"content-type": "application/json"}, b'{"ok":true}')
+
+
+async def pieces(request: HttpRequest) -> HttpResponse:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"one "
+        if request.query == b"fail":
+            raise ValueError("half-way")
+        yield b"two"
+
+    return HttpResponse(200, {}, body())
+
+
+@dataclass
+class Answer:
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    complete: bool = False
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Asked:
+    """One request to one application of its own."""
+
+    auth: str = "sigv4"
+    limits: BodyLimits | None = None
+    echo: Echo = field(default_factory=Echo)
+    receives: int = 0
+
+    def __call__(
+        self,
+        method: str = "GET",
+        target: str = "/",
+        headers: Mapping[str, str] | None = None,
+        body: list[bytes] | bytes = b"",
+        *,
+        http_version: str = "1.1",
+        gone: bool = False,
+    ) -> Answer:
+        chunks = [body] if isinstance(body, bytes) else list(body)
+        headers = {"host": "127.0.0.1:4566"} | dict(headers or {})
+        path, _, query = target.partition("?")
+        scope = {
+            "type": "http",
+            "method": method,
+            "http_version": http_version,
+            "scheme": "http",
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(n.lower().encode(), v.encode()) for n, v in headers.items() if v],
+            "client": ("10.0.0.9", 5000),
+        }
+        answer = Answer()
+
+        async def receive() -> dict[str, Any]:
+            self.receives += 1
+            if gone and not chunks:
+                return {"type": "http.disconnect"}
+            piece = chunks.pop(0)
+            return {"type": "http.request", "body": piece, "more_body": bool(chunks) or gone}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                answer.headers = {n.decode(): v.decode() for n, v in message["headers"]}
+            else:
+                answer.body += message["body"]
+                answer.complete = not message.get("more_body", False)
+
+        app = EdgeApp(
+            operations={
+                "lambda": {"ListFunctions": list_functions},
+                "sts": {"GetCallerIdentity": identity},
+                "logs": {},
+            },
+            invoker=self.echo,
+            keys=Keys(),
+            clock=SystemClock(),
+            ids=SequentialIds(),
+            account="000000000000",
+            auth=self.auth,
+            routes=[
+                Route("GET", b"/_alonzo/health", health),
+                Route(None, b"/_alonzo/code/", pieces),
+            ],
+            limits=self.limits,
+        )
+        asyncio.run(app(scope, receive, send))
+        return answer
+
+    def signed(
+        self,
+        method: str,
+        target: str,
+        *,
+        service: str = "lambda",
+        secret: str = "secret",
+        key: str = "AKIDUSER",
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        request = AWSRequest(method, f"http://127.0.0.1:4566{target}", data=body, headers=headers)
+        SigV4Auth(Credentials(key, secret), service, "eu-west-1").add_auth(request)
+        return self(method, target, dict(request.headers.items()), body)
+
+
+# --- operations
+
+
+def test_signed_call_reaches_its_operation_with_the_callers_context() -> None:
+    answer = Asked().signed("GET", "/2015-03-31/functions")
+    assert answer.status == 200
+    assert answer.headers["x-amzn-requestid"] == FIRST_ID
+    assert answer.json["NextMarker"] == "eu-west-1 http://127.0.0.1:4566 10.0.0.9"
+
+
+def test_query_call_is_answered_in_xml_for_the_keys_account() -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    answer = Asked().signed("POST", "/", service="sts", headers=form, body=body)
+    assert b"<Account>111122223333</Account>" in answer.body
+
+
+def test_invoke_takes_the_payload_as_it_is() -> None:
+    asked = Asked()
+    answer = asked.signed("POST", INVOKE, body=b"\xff\x00")
+    assert (answer.status, answer.body) == (200, b"\xff\x00")
+    assert answer.headers["x-amz-executed-version"] == "$LATEST"
+    assert answer.headers["x-amzn-requestid"] == asked.echo.calls[0].request_id
+    assert asked.echo.calls[0].account == "111122223333"
+
+
+def test_error_of_the_invoker_has_lambdas_form() -> None:
+    answer = Asked().signed("POST", "/2015-03-31/functions/missing/invocations")
+    assert answer.status == 404
+    assert answer.headers["x-amzn-errortype"] == "ResourceNotFoundException"
+    assert answer.json.items() >= {"Type": "User", "Message": "Function not found: x"}.items()
+
+
+def test_operation_that_is_not_built_says_so() -> None:
+    answer = Asked().signed("GET", "/2016-08-19/account-settings")
+    assert answer.status == 501
+    assert answer.json["message"] == "GetAccountSettings is not supported by Alonzo yet."
+
+
+def test_service_that_is_not_served_says_so() -> None:
+    answer = Asked().signed("POST", "/", service="dynamodb")
+    assert answer.status == 501
+    assert answer.json["message"] == "The service 'dynamodb' is not supported by Alonzo yet."
+
+
+def test_path_of_another_service_on_lambdas_host_is_an_unknown_operation() -> None:
+    answer = Asked().signed("GET", "/2025-09-09/microvms")
+    assert answer.status == 404
+    assert answer.headers["x-amzn-errortype"] == "UnknownOperationException"
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("/2015-03-31/functions?MaxItems=13", "ServiceException"),
+        ("/2015-03-31/functions/broken/invocations", "ServiceException"),
+    ],
+)
+def test_failure_of_ours_tells_the_client_nothing(
+    target: str, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    answer = Asked().signed("POST" if "broken" in target else "GET", target)
+    assert answer.status == 500
+    assert answer.headers["x-amzn-errortype"] == code
+    assert b"secret" not in answer.body
+    assert [record.__dict__["request_id"] for record in caplog.records] == [FIRST_ID]
+
+
+# --- authentication
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status", "code"),
+    [
+        (INVOKE, {}, 403, "MissingAuthenticationTokenException"),
+        ("/", {"x-amz-target": "Logs_20140328.X"}, 400, "MissingAuthenticationTokenException"),
+        (INVOKE, {"authorization": "Basic x"}, 400, "IncompleteSignatureException"),
+        ("/nothing", {}, 403, "MissingAuthenticationTokenException"),
+    ],
+)
+def test_unsigned_call_is_refused_before_its_body_is_read(
+    target: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    asked = Asked()
+    answer = asked("POST", target, headers, b"x" * 1000)
+    assert answer.status == status
+    assert code in answer.headers["x-amzn-errortype"] or code in answer.json["__type"]
+    assert asked.receives == 0
+    assert not asked.echo.calls
+
+
+def test_wrong_secret_is_refused() -> None:
+    answer = Asked().signed("POST", INVOKE, secret="wrong")
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (403, "InvalidSignatureException")
+
+
+def test_unknown_key_is_refused_before_its_body_is_read() -> None:
+    asked = Asked()
+    answer = asked.signed("POST", INVOKE, key="AKIDNOBODY", body=b"x" * 1000)
+    assert answer.headers["x-amzn-errortype"] == "UnrecognizedClientException"
+    assert asked.receives == 0
+
+
+def test_query_services_have_codes_of_their_own() -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = Asked().signed("POST", "/", service="sts", secret="wrong", headers=form)
+    assert answer.status == 403
+    assert b"<Code>SignatureDoesNotMatch</Code>" in answer.body
+
+
+def test_large_body_is_hashed_and_still_verified() -> None:
+    asked = Asked()
+    assert asked.signed("POST", INVOKE, body=b"y" * 400_000).status == 200
+
+
+def test_auth_off_takes_any_key_as_the_root_user_and_keeps_the_region() -> None:
+    answer = Asked(auth="off").signed("GET", "/2015-03-31/functions", key="any", secret="any")
+    assert answer.json["NextMarker"].startswith("eu-west-1 ")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "body", "expected"),
+    [
+        ("POST", INVOKE, {}, b"[1]", b"[1]"),
+        ("GET", "/2015-03-31/functions", {}, b"", b"us-east-1 http"),
+        (
+            "GET",
+            "/2015-03-31/functions",
+            {"host": "lambda.eu-north-1.localhost"},
+            b"",
+            b"eu-north-1 http",
+        ),
+        (
+            "POST",
+            "/",
+            {"content-type": "application/x-www-form-urlencoded"},
+            b"Action=GetCallerIdentity&Version=2011-06-15",
+            b"arn:aws:iam::000000000000:root",
+        ),
+        ("POST", INVOKE, {"authorization": "Bearer token"}, b"1", b"1"),
+    ],
+)
+def test_auth_off_needs_no_signature(
+    method: str, target: str, headers: dict[str, str], body: bytes, expected: bytes
+) -> None:
+    answer = Asked(auth="off")(method, target, headers, body)
+    assert answer.status == 200
+    assert expected in answer.body
+
+
+def test_auth_off_still_refuses_a_region_that_cannot_be() -> None:
+    header = "AWS4-HMAC-SHA256 Credential=a/20260101/local/lambda/aws4_request, "
+    header += f"SignedHeaders=host, Signature={'0' * 64}"
+    answer = Asked(auth="off")("GET", "/2015-03-31/functions", {"authorization": header})
+    assert "valid Region, not 'local'" in answer.json["message"]
+
+
+def test_streaming_body_is_decoded_without_authentication_too() -> None:
+    headers = {"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
+    body = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"
+    assert Asked(auth="off")("POST", INVOKE, headers, body).body == b"hello"
+
+
+def test_path_that_nobody_serves_is_not_found() -> None:
+    answer = Asked(auth="off")("GET", "/favicon.ico")
+    assert answer.status == 404
+    assert answer.json["__type"] == "UnknownOperationException"
+
+
+# --- routes
+
+
+def test_route_needs_no_signature() -> None:
+    answer = Asked()("GET", "/_alonzo/health")
+    assert (answer.status, answer.body) == (200, b'{"ok":true}')
+    assert answer.headers["x-amzn-requestid"] == FIRST_ID
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("HEAD", "/_alonzo/health", 200),
+        ("POST", "/_alonzo/health", 405),
+        ("GET", "/_alonzo/healthy", 403),
+        ("DELETE", "/_alonzo/code/x/y", 200),
+        ("GET", "/_alonzo/code", 403),
+    ],
+)
+def test_route_takes_its_paths_and_methods_only(method: str, target: str, status: int) -> None:
+    assert Asked()(method, target).status == status
+
+
+def test_streamed_answer_is_sent_piece_by_piece() -> None:
+    answer = Asked()("GET", "/_alonzo/code/x")
+    assert answer.body == b"one two"
+    assert answer.complete
+    assert "content-length" not in answer.headers
+
+
+def test_stream_that_fails_is_left_incomplete() -> None:
+    with pytest.raises(ValueError, match="half-way"):
+        Asked()("GET", "/_alonzo/code/x?fail")
+
+
+# --- bodies and heads
+
+SMALL = BodyLimits(bytes_max=100, payloads=PayloadLimits(sync_bytes_max=50, event_bytes_max=20))
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-length": "101"}])
+def test_body_over_the_limit_names_limit_and_operation(headers: dict[str, str]) -> None:
+    asked = Asked(auth="off", limits=SMALL)
+    answer = asked("POST", "/2015-03-31/functions", headers, [b"x" * 60, b"x" * 41, b"never read"])
+    assert answer.status == 413
+    assert answer.headers["x-amzn-errortype"] == "RequestEntityTooLargeException"
+    assert answer.json["message"] == (
+        "Request must be smaller than 100 bytes for the CreateFunction operation"
+    )
+    assert asked.receives == (0 if headers else 2)
+
+
+def test_payload_over_the_limit_is_refused_while_it_comes() -> None:
+    answer = Asked(auth="off", limits=SMALL)("POST", INVOKE, {}, [b"x" * 40, b"x" * 40, b"x"])
+    assert answer.status == 413
+    assert answer.json["message"].startswith("80 byte payload is too large for the RequestResponse")
+
+
+def test_answer_in_place_of_100_continue_closes_the_connection() -> None:
+    headers = {"content-length": "101", "expect": "100-continue"}
+    answer = Asked(auth="off", limits=SMALL)("POST", "/2015-03-31/functions", headers)
+    assert answer.headers["connection"] == "close"
+
+
+def test_client_that_leaves_before_its_request_is_whole_gets_nothing_done() -> None:
+    asked = Asked(auth="off")
+    answer = asked("POST", INVOKE, {"content-length": "9"}, [b"x"], gone=True)
+    assert answer.status == 0
+    assert not asked.echo.calls
+
+
+@pytest.mark.parametrize("host", ["", "a b", "a/b", "a@b", "a:999999", "[::1", '"'])
+def test_request_without_a_valid_host_is_bad(host: str) -> None:
+    assert Asked(auth="off")("GET", "/_alonzo/health", {"host": host}).status == 400
+
+
+@pytest.mark.parametrize("host", ["localhost", "a.b-c:1", "[::1]:4566", "bucket_1.s3.localhost"])
+def test_hosts_of_all_kinds_are_valid(host: str) -> None:
+    assert Asked(auth="off")("GET", "/_alonzo/health", {"host": host}).status == 200
+
+
+def test_probe_in_http_1_0_needs_no_host() -> None:
+    assert Asked()("GET", "/_alonzo/health", {"host": ""}, http_version="1.0").status == 200
