@@ -1,0 +1,1 @@
+"""Bundled AWS services, one folder each. None knows another."""

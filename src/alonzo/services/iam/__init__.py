@@ -1,0 +1,1 @@
+"""Identity: access keys and sessions of roles. No IAM operation is offered yet."""

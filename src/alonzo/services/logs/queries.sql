@@ -1,0 +1,155 @@
+-- name: find_group
+SELECT id, name, created_ms, retention_days, stored_bytes, document
+FROM log_group
+WHERE account = :account AND region = :region AND name = :name;
+
+-- name: insert_group
+INSERT INTO log_group (account, region, name, created_ms, document)
+VALUES (:account, :region, :name, :created_ms, :document)
+ON CONFLICT (account, region, name) DO NOTHING;
+
+-- name: list_groups
+SELECT id, name, created_ms, retention_days, stored_bytes, document
+FROM log_group
+WHERE account = :account AND region = :region
+  AND name > :after AND name >= :prefix AND name < :prefix_end
+ORDER BY name
+LIMIT :limit;
+
+-- name: grow_group
+UPDATE log_group SET stored_bytes = stored_bytes + :bytes WHERE id = :group_id;
+
+-- name: shrink_group_by_stream
+UPDATE log_group
+SET stored_bytes = stored_bytes - (SELECT stored_bytes FROM log_stream WHERE id = :stream_id)
+WHERE id = :group_id;
+
+-- name: set_retention
+UPDATE log_group SET retention_days = :days WHERE id = :group_id;
+
+-- name: set_document
+UPDATE log_group SET document = :document WHERE id = :group_id;
+
+-- name: delete_group
+DELETE FROM log_group WHERE id = :group_id;
+
+-- name: delete_some_chunks_of_group
+DELETE FROM log_chunk
+WHERE id IN (SELECT id FROM log_chunk WHERE group_id = :group_id LIMIT :limit);
+
+-- name: find_stream
+SELECT id, name FROM log_stream WHERE group_id = :group_id AND name = :name;
+
+-- name: insert_stream
+INSERT INTO log_stream (group_id, name, created_ms)
+VALUES (:group_id, :name, :created_ms)
+ON CONFLICT (group_id, name) DO NOTHING;
+
+-- name: list_streams_by_name
+SELECT name, created_ms, first_event_ms, last_event_ms, last_ingestion_ms
+FROM log_stream
+WHERE group_id = :group_id AND name > :name AND name >= :prefix AND name < :prefix_end
+ORDER BY name
+LIMIT :limit;
+
+-- name: list_streams_by_name_descending
+SELECT name, created_ms, first_event_ms, last_event_ms, last_ingestion_ms
+FROM log_stream
+WHERE group_id = :group_id AND name < :name AND name >= :prefix AND name < :prefix_end
+ORDER BY name DESC
+LIMIT :limit;
+
+-- name: list_streams_by_time
+SELECT name, created_ms, first_event_ms, last_event_ms, last_ingestion_ms
+FROM log_stream
+WHERE group_id = :group_id AND (last_event_ms, name) > (:last_event_ms, :name)
+ORDER BY last_event_ms, name
+LIMIT :limit;
+
+-- name: list_streams_by_time_descending
+SELECT name, created_ms, first_event_ms, last_event_ms, last_ingestion_ms
+FROM log_stream
+WHERE group_id = :group_id AND (last_event_ms, name) < (:last_event_ms, :name)
+ORDER BY last_event_ms DESC, name DESC
+LIMIT :limit;
+
+-- name: grow_stream
+UPDATE log_stream
+SET first_event_ms = CASE
+        WHEN first_event_ms IS NULL OR first_event_ms > :first_ms THEN :first_ms
+        ELSE first_event_ms
+    END,
+    last_event_ms = CASE WHEN last_event_ms < :last_ms THEN :last_ms ELSE last_event_ms END,
+    last_ingestion_ms = :ingestion_ms,
+    stored_bytes = stored_bytes + :bytes
+WHERE id = :stream_id;
+
+-- name: delete_stream
+DELETE FROM log_stream WHERE id = :stream_id;
+
+-- name: delete_some_chunks_of_stream
+DELETE FROM log_chunk
+WHERE id IN (SELECT id FROM log_chunk WHERE stream_id = :stream_id LIMIT :limit);
+
+-- name: insert_chunk
+INSERT INTO log_chunk (stream_id, group_id, first_ms, last_ms, events, bytes, body)
+VALUES (:stream_id, :group_id, :first_ms, :last_ms, :events, :bytes, :body);
+
+-- name: scan_stream
+SELECT c.id, c.first_ms, c.last_ms, c.bytes, c.body, s.name AS stream
+FROM log_chunk c JOIN log_stream s ON s.id = c.stream_id
+WHERE c.stream_id = :stream_id
+  AND (c.first_ms, c.id) > (:edge_ms, :edge_id)
+  AND c.last_ms >= :start_ms AND c.first_ms <= :end_ms
+ORDER BY c.first_ms, c.id
+LIMIT :limit;
+
+-- name: scan_stream_descending
+SELECT c.id, c.first_ms, c.last_ms, c.bytes, c.body, s.name AS stream
+FROM log_chunk c JOIN log_stream s ON s.id = c.stream_id
+WHERE c.stream_id = :stream_id
+  AND (c.last_ms, c.id) < (:edge_ms, :edge_id)
+  AND c.last_ms >= :start_ms AND c.first_ms <= :end_ms
+ORDER BY c.last_ms DESC, c.id DESC
+LIMIT :limit;
+
+-- name: scan_group
+SELECT c.id, c.first_ms, c.last_ms, c.bytes, c.body, s.name AS stream
+FROM log_chunk c JOIN log_stream s ON s.id = c.stream_id
+WHERE c.group_id = :group_id
+  AND (c.first_ms, c.id) > (:edge_ms, :edge_id)
+  AND c.last_ms >= :start_ms AND c.first_ms <= :end_ms
+  AND s.name >= :prefix AND s.name < :prefix_end
+ORDER BY c.first_ms, c.id
+LIMIT :limit;
+
+-- name: scan_group_descending
+SELECT c.id, c.first_ms, c.last_ms, c.bytes, c.body, s.name AS stream
+FROM log_chunk c JOIN log_stream s ON s.id = c.stream_id
+WHERE c.group_id = :group_id
+  AND (c.last_ms, c.id) < (:edge_ms, :edge_id)
+  AND c.last_ms >= :start_ms AND c.first_ms <= :end_ms
+  AND s.name >= :prefix AND s.name < :prefix_end
+ORDER BY c.last_ms DESC, c.id DESC
+LIMIT :limit;
+
+-- name: groups_with_retention
+SELECT id FROM log_group WHERE retention_days IS NOT NULL;
+
+-- name: retention_of_group
+SELECT retention_days FROM log_group WHERE id = :group_id;
+
+-- name: expired_chunks
+SELECT id, stream_id, bytes FROM log_chunk
+WHERE group_id = :group_id AND last_ms < :cutoff_ms
+ORDER BY last_ms
+LIMIT :limit;
+
+-- name: delete_chunk
+DELETE FROM log_chunk WHERE id = :id;
+
+-- name: shrink_stream
+UPDATE log_stream
+SET stored_bytes = stored_bytes - :bytes,
+    first_event_ms = (SELECT MIN(first_ms) FROM log_chunk WHERE stream_id = :stream_id)
+WHERE id = :stream_id;
