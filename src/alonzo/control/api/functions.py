@@ -1,0 +1,171 @@
+"""Create, read, list and delete functions. Source: Lambda API; recorded behaviour where noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alonzo.control import documents, machine, paging, records, rules
+from alonzo.control.api.addressing import addressed, function_not_found, get_version
+from alonzo.control.records import VersionRecord
+from alonzo.control.tools import Tools
+from alonzo.model.arns import LATEST, FunctionKey
+from alonzo.model.context import RequestContext
+from alonzo.model.errors import conflict, invalid_parameter
+from alonzo.store.base import Connection
+
+
+async def create_function(
+    tools: Tools, context: RequestContext, params: dict[str, Any]
+) -> Mapping[str, Any]:
+    """CreateFunction: store the intent and its package; the deployer makes it serve."""
+    ref = addressed(context, params)
+    if ref.qualifier is not None:
+        raise invalid_parameter("FunctionName: the name of a new function has no qualifier.")
+    rules.check_name(ref.key.name)
+    configuration = rules.plan_creation(params, ref.key.name, tools.rules())
+    tags = rules.plan_tags({}, params.get("Tags") or {})
+    data = rules.decide_code(params["Code"])
+    await tools.store.read(lambda db: _check_free(db, ref.key))
+    await tools.check_runtime_available(configuration["Runtime"])
+    code = await tools.packages.inspect(data)
+    await tools.packages.keep(data, code)
+    configuration["LastModified"] = documents.timestamp(tools.clock.now_s())
+    record = VersionRecord(
+        key=ref.key,
+        version=LATEST,
+        configuration=configuration,
+        revision_id=tools.ids.uuid(),
+        status=machine.CREATED,
+        deploying=True,
+        code=code,
+    )
+
+    def store(db: Connection) -> None:
+        _check_free(db, ref.key)
+        usage = records.find_usage(db, account=ref.key.account, region=ref.key.region)
+        rules.check_storage(
+            usage.code_bytes, code.unzipped_bytes, tools.settings.code_storage_bytes_max
+        )
+        tools.packages.rely_on(db, code.sha256)
+        records.insert_function(db, record, tags)
+
+    await tools.store.tx(store)
+    return documents.described(record, arn=ref.key.arn)
+
+
+def _check_free(db: Connection, key: FunctionKey) -> None:
+    if records.find_version(db, key, LATEST) is not None:
+        raise conflict(f"Function already exist: {key.name}")
+
+
+async def get_function(
+    tools: Tools, context: RequestContext, params: dict[str, Any]
+) -> Mapping[str, Any]:
+    """GetFunction: the configuration, a link to the package, and an unqualified one's tags."""
+    ref = addressed(context, params)
+
+    def read(db: Connection) -> tuple[VersionRecord, dict[str, str] | None]:
+        return get_version(db, ref), records.find_tags(db, ref.key)
+
+    record, tags = await tools.store.read(read)
+    answer: dict[str, Any] = {
+        "Configuration": documents.described(record, arn=ref.arn),
+        "Code": {
+            "RepositoryType": "S3",
+            "Location": tools.links.url(context.endpoint, record.code.sha256),
+        },
+    }
+    if tags and ref.qualifier is None:
+        answer["Tags"] = tags
+    return answer
+
+
+async def get_function_configuration(
+    tools: Tools, context: RequestContext, params: dict[str, Any]
+) -> Mapping[str, Any]:
+    """GetFunctionConfiguration."""
+    ref = addressed(context, params)
+    record = await tools.store.read(lambda db: get_version(db, ref))
+    return documents.described(record, arn=ref.arn)
+
+
+async def list_functions(
+    tools: Tools, context: RequestContext, params: dict[str, Any]
+) -> Mapping[str, Any]:
+    """ListFunctions, by name. There are no replicas, so a ``MasterRegion`` has no functions."""
+    size = paging.page_size(params)
+    after = paging.read_marker(params.get("Marker"))
+    every_version = params.get("FunctionVersion") == "ALL"
+    master = params.get("MasterRegion")
+    if master is not None and not every_version:
+        # AWS documents the rule; this text is ours.
+        raise invalid_parameter("MasterRegion: FunctionVersion must be ALL.")
+    if master not in (None, "ALL"):
+        return {"Functions": []}
+    account, region = context.account, context.region
+
+    def read(db: Connection) -> list[VersionRecord]:
+        if every_version:
+            return records.list_all_versions(
+                db, account=account, region=region, after=after, rows_max=size + 1
+            )
+        return records.list_functions(
+            db, account=account, region=region, after=after[0], rows_max=size + 1
+        )
+
+    shown, last = paging.split_page(await tools.store.read(read), size)
+    answer: dict[str, Any] = {
+        "Functions": [
+            documents.listed(record, arn=record.key.qualified(record.version))
+            if every_version
+            else documents.listed(record, arn=record.key.arn)
+            for record in shown
+        ]
+    }
+    if last is not None:
+        answer["NextMarker"] = paging.write_marker((last.key.name, last.version))
+    return answer
+
+
+async def list_versions_by_function(
+    tools: Tools, context: RequestContext, params: dict[str, Any]
+) -> Mapping[str, Any]:
+    """ListVersionsByFunction: ``$LATEST`` comes first."""
+    ref = addressed(context, params)
+    size = paging.page_size(params)
+    after = paging.read_marker(params.get("Marker"))[1]
+
+    def read(db: Connection) -> list[VersionRecord]:
+        get_version(db, ref)
+        return records.list_versions(db, ref.key, after=after, rows_max=size + 1)
+
+    shown, last = paging.split_page(await tools.store.read(read), size)
+    answer: dict[str, Any] = {
+        "Versions": [
+            documents.listed(record, arn=record.key.qualified(record.version)) for record in shown
+        ]
+    }
+    if last is not None:
+        answer["NextMarker"] = paging.write_marker((last.key.name, last.version))
+    return answer
+
+
+async def delete_function(
+    tools: Tools, context: RequestContext, params: dict[str, Any]
+) -> Mapping[str, Any]:
+    """DeleteFunction: in whatever state the function is. AWS answers 204, not the model's 200."""
+    ref = addressed(context, params)
+    if ref.qualifier == LATEST:
+        raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
+
+    def store(db: Connection) -> None:
+        if ref.qualifier is not None:
+            # No version can be published yet, so no other qualifier names anything.
+            raise function_not_found(ref)
+        record = get_version(db, ref)
+        records.delete_function(db, ref.key)
+        records.let_go(db, record, now_s=tools.clock.now_s())
+
+    await tools.store.tx(store)
+    return {"StatusCode": 204}

@@ -1,0 +1,113 @@
+"""Change a function's code or configuration. Source: Lambda API; recorded behaviour where noted.
+
+An accepted update is stored as the function's new intent at once, and answered as in progress.
+What it replaces goes on serving until the deployer is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from alonzo.control import documents, machine, records, rules
+from alonzo.control.api.addressing import addressed, get_version
+from alonzo.control.machine import Event
+from alonzo.control.records import Code, VersionRecord
+from alonzo.control.rules import Configuration
+from alonzo.control.tools import Tools
+from alonzo.model.arns import LATEST, FunctionRef
+from alonzo.model.context import RequestContext
+from alonzo.store.base import Connection
+
+
+async def update_function_code(
+    tools: Tools, context: RequestContext, params: dict[str, Any]
+) -> Mapping[str, Any]:
+    """UpdateFunctionCode. ``DryRun`` checks everything, and answers what would have been."""
+    ref = addressed(context, params)
+
+    def check(db: Connection) -> tuple[VersionRecord, Configuration]:
+        record = _updatable(db, ref, params)
+        return record, rules.plan_code_update(record.configuration, params, tools.rules())
+
+    await tools.store.read(check)
+    data = rules.decide_code(params)
+    code = await tools.packages.inspect(data)
+
+    def check_with_code(db: Connection) -> VersionRecord:
+        record, configuration = check(db)
+        usage = records.find_usage(db, account=ref.key.account, region=ref.key.region)
+        rules.check_storage(
+            usage.code_bytes,
+            code.unzipped_bytes - record.code.unzipped_bytes,
+            tools.settings.code_storage_bytes_max,
+        )
+        return replace(record, configuration=configuration, code=code)
+
+    if params.get("DryRun"):
+        return documents.described(await tools.store.read(check_with_code), arn=ref.key.arn)
+    await tools.packages.keep(data, code)
+
+    def store(db: Connection) -> VersionRecord:
+        record = check_with_code(db)
+        tools.packages.rely_on(db, code.sha256)
+        return _accept(tools, db, record, record.configuration, code)
+
+    updated = await tools.store.tx(store)
+    return documents.described(updated, arn=ref.key.arn)
+
+
+async def update_function_configuration(
+    tools: Tools, context: RequestContext, params: dict[str, Any]
+) -> Mapping[str, Any]:
+    """UpdateFunctionConfiguration. One that changes nothing is an update like any other."""
+    ref = addressed(context, params)
+    if (runtime := params.get("Runtime")) is not None:
+        rules.check_runtime(runtime, tools.rules(), creating=False)
+        await tools.check_runtime_available(runtime)
+
+    def store(db: Connection) -> VersionRecord:
+        record = _updatable(db, ref, params)
+        configuration = rules.plan_update(record.configuration, params, tools.rules())
+        return _accept(tools, db, record, configuration, record.code)
+
+    updated = await tools.store.tx(store)
+    return documents.described(updated, arn=ref.key.arn)
+
+
+def _updatable(db: Connection, ref: FunctionRef, params: Mapping[str, Any]) -> VersionRecord:
+    """The record that an update is for, if it may start now.
+
+    Raises:
+        AwsError: ResourceNotFoundException, ResourceConflictException or
+            PreconditionFailedException.
+    """
+    record = get_version(db, ref)
+    # Versions cannot be published yet, so nothing but this can have been found.
+    assert record.version == LATEST
+    machine.check_updatable(record.status, ref.key.arn)
+    rules.check_revision(params.get("RevisionId"), record.revision_id)
+    return record
+
+
+def _accept(
+    tools: Tools,
+    db: Connection,
+    record: VersionRecord,
+    configuration: Configuration | Mapping[str, Any],
+    code: Code,
+) -> VersionRecord:
+    updated = replace(
+        record,
+        configuration={
+            **configuration,
+            "LastModified": documents.timestamp(tools.clock.now_s()),
+        },
+        revision_id=tools.ids.uuid(),
+        status=machine.step(record.status, Event.UPDATE),
+        deploying=True,
+        code=code,
+    )
+    records.save_version(db, updated)
+    return updated

@@ -1,0 +1,92 @@
+"""Settings of a function that this release cannot honour, with the reason for each.
+
+They are refused rather than stored and ignored: what we answer can be trusted. A value that only
+says "none of it" (an empty string, an empty list, ``PassThrough``) is accepted everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alonzo.model.errors import invalid_parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """One member of a request. ``asks`` tells a value that wants something from an empty one."""
+
+    member: str
+    asks: Callable[[Any], bool]
+    reason: str
+
+
+def _any_member(value: Mapping[str, Any]) -> bool:
+    return any(value.values())
+
+
+def _given(value: Any) -> bool:
+    return value is not None
+
+
+def _target(value: Mapping[str, Any]) -> bool:
+    return bool(value.get("TargetArn"))
+
+
+def _active(value: Mapping[str, Any]) -> bool:
+    return value.get("Mode") == "Active"
+
+
+def _snapshots(value: Mapping[str, Any]) -> bool:
+    return value.get("ApplyOn", "None") != "None"
+
+
+def _image(value: Any) -> bool:
+    return value == "Image"
+
+
+#: Every member of CreateFunction, UpdateFunctionCode and UpdateFunctionConfiguration that is not
+#: honoured yet. A test checks that each member of those requests is either here or in use.
+DECLINED: tuple[Declined, ...] = (
+    Declined("AcceleratorConfig", _given, "No accelerators can be attached to functions."),
+    Declined("CapacityProviderConfig", _given, "Capacity providers are not supported."),
+    Declined("CodeSigningConfigArn", bool, "Code signing is not supported yet."),
+    Declined("DeadLetterConfig", _target, "Dead-letter queues are not supported yet."),
+    Declined("DurableConfig", _given, "Durable functions are not supported yet."),
+    Declined("FileSystemConfigs", bool, "File systems cannot be mounted."),
+    Declined("ImageConfig", _any_member, "Container images are not supported yet."),
+    Declined("KMSKeyArn", bool, "Customer managed keys are not supported."),
+    Declined("Layers", bool, "Layers are not supported yet."),
+    Declined("PackageType", _image, "Container images are not supported yet. Deploy a .zip file."),
+    Declined("Publish", bool, "Versions cannot be published yet. Leave Publish out."),
+    Declined("PublishTo", _given, "Versions cannot be published yet. Leave PublishTo out."),
+    Declined("RuntimeConfig", _given, "Customer-managed runtimes are not supported."),
+    Declined("SnapStart", _snapshots, "SnapStart is not supported yet."),
+    Declined("SourceKMSKeyArn", bool, "Customer managed keys are not supported."),
+    Declined("TenancyConfig", _given, "Tenant isolation is not supported yet."),
+    Declined("TracingConfig", _active, "There is no X-Ray service. Use the mode PassThrough."),
+    Declined("VpcConfig", _any_member, "Functions cannot join a VPC."),
+)
+
+#: The same for the members of ``Code`` and their twins in UpdateFunctionCode.
+DECLINED_CODE: tuple[Declined, ...] = (
+    Declined("ImageUri", bool, "Container images are not supported yet. Deploy a .zip file."),
+    *(
+        Declined(member, bool, "Code cannot be read from Amazon S3 yet. Send it as ZipFile.")
+        for member in ("S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode")
+    ),
+    Declined("SourceKMSKeyArn", bool, "Customer managed keys are not supported."),
+)
+
+
+def check_declined(params: Mapping[str, Any], table: tuple[Declined, ...]) -> None:
+    """Refuse a request that asks for something in ``table``.
+
+    Raises:
+        AwsError: InvalidParameterValueException; it names the member.
+    """
+    for entry in table:
+        value = params.get(entry.member)
+        if value is not None and entry.asks(value):
+            raise invalid_parameter(f"{entry.member}: {entry.reason}")

@@ -1,0 +1,60 @@
+"""Pages of a list: how many entries, where to go on, and the marker that says so.
+
+A marker holds the place of the last entry shown, so entries that come and go between two pages
+neither repeat others nor hide them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
+
+import orjson
+
+from alonzo.model.errors import invalid_parameter
+
+T = TypeVar("T")
+
+#: Source: Lambda API, ``ListFunctions`` (50 at most, whatever was asked for).
+PAGE_MAX = 50
+
+Place = tuple[str, str]
+START: Place = ("", "")
+
+
+def page_size(params: dict[str, Any]) -> int:
+    """How many entries to show."""
+    return min(params.get("MaxItems") or PAGE_MAX, PAGE_MAX)
+
+
+def write_marker(place: Place) -> str:
+    """The marker for the page after ``place``: a function's name and version."""
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode()
+
+
+def read_marker(marker: str | None) -> Place:
+    """The place that a marker names; ``START`` without one.
+
+    Raises:
+        AwsError: InvalidParameterValueException. The text is ours.
+    """
+    if not marker:
+        return START
+    try:
+        # Not json.loads: that takes lone surrogates, which no store can look for.
+        value: Any = orjson.loads(base64.b64decode(marker, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        value = None
+    if isinstance(value, list):
+        items = cast(list[Any], value)
+        if len(items) == 2 and all(isinstance(item, str) for item in items):
+            return items[0], items[1]
+    raise invalid_parameter("Marker: this is not a marker that a previous page returned.")
+
+
+def split_page(rows: Sequence[T], size: int) -> tuple[Sequence[T], T | None]:
+    """``size + 1`` rows were asked for: those to show, and the last of them if more follow."""
+    shown = rows[:size]
+    return shown, shown[-1] if len(rows) > size else None

@@ -1,0 +1,27 @@
+"""What a host may decide about the control plane; the defaults are AWS's quotas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alonzo.model import limits
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """Limits and facts of this installation.
+
+    ``architecture`` is the host's, in AWS's words (``x86_64``, ``arm64``). ``link_key`` signs the
+    download links of GetFunction: 32 random bytes that outlive a restart.
+    """
+
+    architecture: str
+    link_key: bytes
+    zip_bytes_max: int = limits.ZIP_BYTES_MAX
+    unzipped_bytes_max: int = limits.UNZIPPED_BYTES_MAX
+    package_entries_max: int = limits.PACKAGE_ENTRIES_MAX
+    code_storage_bytes_max: int = limits.CODE_STORAGE_BYTES_MAX
+    timeout_s_max: int = limits.TIMEOUT_S_MAX
+    memory_mib_max: int = limits.MEMORY_MIB_MAX
+    tmp_mib_max: int = limits.TMP_MIB_MAX
+    concurrency: int = limits.ACCOUNT_CONCURRENCY

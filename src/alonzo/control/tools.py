@@ -1,0 +1,43 @@
+"""What every operation of the control plane works with, gathered once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from alonzo.control.links import CodeLinks
+from alonzo.control.packages import Packages
+from alonzo.control.rules import Rules, RuntimeCatalog, check_available
+from alonzo.control.settings import ControlSettings
+from alonzo.lib.clock import Clock, utc
+from alonzo.lib.ids import IdSource
+from alonzo.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The parts, as ``functions.py`` puts them together."""
+
+    store: Store
+    packages: Packages
+    runtimes: RuntimeCatalog
+    clock: Clock
+    ids: IdSource
+    settings: ControlSettings
+    links: CodeLinks
+
+    def rules(self) -> Rules:
+        """The rules as of now: some depend on the date."""
+        return Rules(
+            settings=self.settings,
+            runtimes=self.runtimes,
+            today=utc(self.clock.now_s()).date(),
+        )
+
+    async def check_runtime_available(self, name: str) -> None:
+        """Refuse a runtime that this host lacks. The first call for a runtime takes a while.
+
+        Raises:
+            AwsError: InvalidParameterValueException; it names the fix.
+        """
+        check_available(name, await asyncio.to_thread(self.runtimes.unavailable, name))

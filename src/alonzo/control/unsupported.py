@@ -1,0 +1,122 @@
+"""The operations of Lambda's service model that this release does not have, each with the reason.
+
+The edge answers them with an error that shows the reason; nothing pretends to work. A test
+compares this list, and what there is, with the service model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: Lambda's operations that the invoke room has, or owes.
+INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
+
+_BY_REASON: Mapping[str, tuple[str, ...]] = {
+    "Versions and aliases are not supported yet.": (
+        "CreateAlias",
+        "DeleteAlias",
+        "GetAlias",
+        "ListAliases",
+        "PublishVersion",
+        "UpdateAlias",
+    ),
+    "Layers are not supported yet.": (
+        "AddLayerVersionPermission",
+        "DeleteLayerVersion",
+        "GetLayerVersion",
+        "GetLayerVersionByArn",
+        "GetLayerVersionPolicy",
+        "ListLayerVersions",
+        "ListLayers",
+        "PublishLayerVersion",
+        "RemoveLayerVersionPermission",
+    ),
+    "Retries, destinations and event ages cannot be configured yet.": (
+        "DeleteFunctionEventInvokeConfig",
+        "GetFunctionEventInvokeConfig",
+        "ListFunctionEventInvokeConfigs",
+        "PutFunctionEventInvokeConfig",
+        "UpdateFunctionEventInvokeConfig",
+    ),
+    "Concurrency cannot be reserved yet.": (
+        "DeleteFunctionConcurrency",
+        "GetFunctionConcurrency",
+        "PutFunctionConcurrency",
+    ),
+    "Provisioned concurrency is not supported yet.": (
+        "DeleteProvisionedConcurrencyConfig",
+        "GetProvisionedConcurrencyConfig",
+        "ListProvisionedConcurrencyConfigs",
+        "PutProvisionedConcurrencyConfig",
+    ),
+    "Event source mappings are not supported yet.": (
+        "CreateEventSourceMapping",
+        "DeleteEventSourceMapping",
+        "GetEventSourceMapping",
+        "ListEventSourceMappings",
+        "UpdateEventSourceMapping",
+    ),
+    "Function URLs are not supported yet.": (
+        "CreateFunctionUrlConfig",
+        "DeleteFunctionUrlConfig",
+        "GetFunctionUrlConfig",
+        "ListFunctionUrlConfigs",
+        "UpdateFunctionUrlConfig",
+    ),
+    "Resource-based policies are not supported yet.": (
+        "AddPermission",
+        "DeleteResourcePolicy",
+        "GetPolicy",
+        "GetResourcePolicy",
+        "PutResourcePolicy",
+        "RemovePermission",
+    ),
+    "Code signing is not supported yet.": (
+        "CreateCodeSigningConfig",
+        "DeleteCodeSigningConfig",
+        "DeleteFunctionCodeSigningConfig",
+        "GetCodeSigningConfig",
+        "GetFunctionCodeSigningConfig",
+        "ListCodeSigningConfigs",
+        "ListFunctionsByCodeSigningConfig",
+        "PutFunctionCodeSigningConfig",
+        "UpdateCodeSigningConfig",
+    ),
+    "Runtime versions cannot be pinned: a host has one build of each runtime.": (
+        "GetRuntimeManagementConfig",
+        "PutRuntimeManagementConfig",
+    ),
+    "Recursive loops are not detected yet.": (
+        "GetFunctionRecursionConfig",
+        "PutFunctionRecursionConfig",
+    ),
+    "Capacity providers are not supported.": (
+        "CreateCapacityProvider",
+        "DeleteCapacityProvider",
+        "GetCapacityProvider",
+        "GetFunctionScalingConfig",
+        "ListCapacityProviders",
+        "ListFunctionVersionsByCapacityProvider",
+        "PutFunctionScalingConfig",
+        "UpdateCapacityProvider",
+    ),
+    "Durable functions are not supported yet.": (
+        "CheckpointDurableExecution",
+        "DeleteDurableExecution",
+        "GetDurableExecution",
+        "GetDurableExecutionHistory",
+        "GetDurableExecutionState",
+        "ListDurableExecutionsByFunction",
+        "PauseDurableExecution",
+        "ResumeDurableExecution",
+        "SendDurableExecutionCallbackFailure",
+        "SendDurableExecutionCallbackHeartbeat",
+        "SendDurableExecutionCallbackSuccess",
+        "StopDurableExecution",
+    ),
+}
+
+#: Operation name to reason.
+UNSUPPORTED: Mapping[str, str] = {
+    operation: reason for reason, operations in _BY_REASON.items() for operation in operations
+}

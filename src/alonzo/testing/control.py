@@ -1,0 +1,198 @@
+"""A control plane on a real store and real blobs, whose code provider does as a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zipfile
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alonzo.control.deployer import Deployer
+from alonzo.control.functions import ControlPlane
+from alonzo.control.settings import ControlSettings
+from alonzo.lib.clock import ManualClock
+from alonzo.lib.ids import SequentialIds
+from alonzo.lib.tasks import TaskScope
+from alonzo.model.context import Principal, RequestContext
+from alonzo.runtimes.base import RuntimeIdentifier
+from alonzo.runtimes.identifiers import IDENTIFIERS
+from alonzo.store.blobs import BlobStore
+from alonzo.store.sqlite import SqliteStore
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
+ENDPOINT = "http://127.0.0.1:4566"
+
+#: How long a test waits for a state at most, in seconds of the real clock.
+WAIT_S = 10.0
+_POLL_S = 0.002
+
+
+def zip_of(files: Mapping[str, str | bytes]) -> bytes:
+    """A zip with these files; the same files give the same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name, (2026, 11, 20, 10, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o100644 << 16
+            archive.writestr(info, content)
+    return out.getvalue()
+
+
+HELLO = zip_of({"app.py": "def handler(event, context):\n    return event\n"})
+OTHER = zip_of({"app.py": "def handler(event, context):\n    return 'other'\n"})
+
+
+class FakeCode:
+    """A ``CodeProvider``: each ``prepare`` waits for ``gate`` and then fails as ``failure`` says.
+
+    ``prepared`` lists the digests in the order in which their preparation began, and ``begun`` is
+    set from the first on.
+    """
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.begun = asyncio.Event()
+        self.failure: Exception | None = None
+        self.prepared: list[str] = []
+
+    async def prepare(self, code_sha256: str) -> Path:
+        """Pretend to unpack."""
+        self.prepared.append(code_sha256)
+        self.begun.set()
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return Path("/nonexistent")
+
+
+class FakeRuntimes:
+    """A ``RuntimeCatalog`` of every identifier; ``missing`` says which this host lacks, and why."""
+
+    def __init__(self) -> None:
+        self._known = {identifier.name: identifier for identifier in IDENTIFIERS}
+        self.missing = {"java21": "Java functions do not run here yet."}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every identifier."""
+        return tuple(self._known)
+
+    def identifier(self, name: str) -> RuntimeIdentifier | None:
+        """What is known of an identifier."""
+        return self._known.get(name)
+
+    def unavailable(self, identifier: str) -> str | None:
+        """What ``missing`` says."""
+        return self.missing.get(identifier)
+
+
+class ControlRig:
+    """The parts of a control plane, and short ways to use it. Made by ``open_control``."""
+
+    def __init__(self, store: SqliteStore, blobs: BlobStore, settings: ControlSettings) -> None:
+        self.store = store
+        self.blobs = blobs
+        self.code = FakeCode()
+        self.runtimes = FakeRuntimes()
+        self.clock = ManualClock(1_795_168_800.0)  # 2026-11-20T10:00:00Z
+        self.ids = SequentialIds()
+        self.plane = ControlPlane(
+            store, blobs, self.runtimes, clock=self.clock, ids=self.ids, settings=settings
+        )
+        self.deployer = self.new_deployer()
+
+    def new_deployer(self) -> Deployer:
+        """A deployer as a restarted daemon would have it."""
+        return Deployer(self.store, self.blobs, self.code, clock=self.clock, ids=self.ids)
+
+    async def call(
+        self, operation: str, *, account: str = ACCOUNT, region: str = REGION, **params: Any
+    ) -> dict[str, Any]:
+        """Run one operation; an empty answer is ``{}``."""
+        context = RequestContext(
+            request_id="r",
+            account=account,
+            region=region,
+            principal=Principal(account, f"arn:aws:iam::{account}:root", account, "AKIA", True),
+            endpoint=ENDPOINT,
+            source_ip="127.0.0.1",
+        )
+        return dict(await self.plane.operations[operation](context, params) or {})
+
+    async def create(
+        self, name: str, code: bytes = HELLO, *, region: str = REGION, **params: Any
+    ) -> dict[str, Any]:
+        """CreateFunction with what is mandatory filled in."""
+        defaults: dict[str, Any] = {
+            "FunctionName": name,
+            "Runtime": "python3.12",
+            "Role": ROLE,
+            "Handler": "app.handler",
+            "Code": {"ZipFile": code},
+        }
+        members = defaults | params
+        return await self.call("CreateFunction", region=region, **members)
+
+    async def configuration(self, name: str, **params: Any) -> dict[str, Any]:
+        """GetFunctionConfiguration."""
+        return await self.call("GetFunctionConfiguration", FunctionName=name, **params)
+
+    async def wait(self, name: str, **members: Any) -> dict[str, Any]:
+        """Wait until the configuration has these members, and answer it."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                document = await self.configuration(name)
+                if all(document.get(member) == value for member, value in members.items()):
+                    return document
+                await asyncio.sleep(_POLL_S)
+
+    async def settled(self, name: str) -> dict[str, Any]:
+        """Wait until the deployer is done with a function, and answer its configuration."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                document = await self.configuration(name)
+                pending = document["State"] == "Pending"
+                if not pending and document.get("LastUpdateStatus") != "InProgress":
+                    return document
+                await asyncio.sleep(_POLL_S)
+
+    async def create_active(self, name: str, code: bytes = HELLO, **params: Any) -> dict[str, Any]:
+        """A function that is Active."""
+        await self.create(name, code, **params)
+        return await self.wait(name, State="Active")
+
+    async def row(self, name: str) -> Mapping[str, Any] | None:
+        """The function's row of ``$LATEST`` as it lies in the store."""
+        return await self.store.read(
+            lambda db: db.one(
+                "SELECT * FROM function_version WHERE name = :name AND account = :account",
+                {"name": name, "account": ACCOUNT},
+            )
+        )
+
+
+@asynccontextmanager
+async def open_control(
+    folder: Path, *, deploying: bool = True, **limits: Any
+) -> AsyncGenerator[ControlRig]:
+    """A control plane below ``folder``; its deployer runs unless ``deploying`` says otherwise.
+
+    ``limits`` are members of ``ControlSettings``.
+    """
+    settings = ControlSettings("x86_64", b"k" * 32, **limits)
+    store = await SqliteStore.open(folder / "alonzo.db", clock=ManualClock())
+    try:
+        rig = ControlRig(store, BlobStore(folder / "blobs", b"b" * 32), settings)
+        async with TaskScope() as scope:
+            if deploying:
+                scope.spawn(rig.deployer.run(), name="deployer")
+            yield rig
+    finally:
+        await store.close()
