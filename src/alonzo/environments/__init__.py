@@ -1,0 +1,1 @@
+"""Execution environments: one sandbox and one runtime process, serving one function version."""

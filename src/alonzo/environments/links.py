@@ -1,0 +1,201 @@
+"""How the daemon talks to a runtime process, whichever way the process talks back.
+
+A link reports three things to its listener: the runtime waits for an event, it has answered, or its
+init has failed. An answer over the limit is reported as such and never held. Everything else (time
+limits, exits, answers to other requests) is the listener's to judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, Protocol, cast
+
+import orjson
+
+from alonzo.environments.values import Invocation, Reply
+from alonzo.runtimes.framing import Decoder, Frame, FrameError, Kind, encode_head
+
+#: A longer body is written apart from its header: the copy would cost more than the call.
+_JOIN_BYTES_MAX = 1 << 16
+
+#: Longer error documents are not searched for their type.
+_ERROR_DOCUMENT_BYTES_MAX = 1 << 18
+
+
+class LinkListener(Protocol):
+    """What a link reports, on the event loop."""
+
+    def runtime_ready(self) -> None:
+        """The runtime waits for an event. The first time, that ends init."""
+        ...
+
+    def runtime_answered(self, request_id: str, reply: Reply) -> None:
+        """The runtime answered that request."""
+        ...
+
+    def runtime_init_failed(self, reply: Reply) -> None:
+        """The runtime could not initialise the function; it is about to exit."""
+        ...
+
+    def runtime_broke_protocol(self, detail: str) -> None:
+        """The runtime said what no runtime may say."""
+        ...
+
+
+class Link(Protocol):
+    """One way of talking to a runtime process."""
+
+    def send(self, invocation: Invocation, deadline_ms: int) -> None:
+        """Hand an event to a runtime that is ready."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening. Safe to call twice."""
+        ...
+
+
+#: What a runtime may send: at first, while it waits for an event, and while it has one. It may fail
+#: between its init and its first event: then, too, it says INIT_ERROR, its last word.
+_STARTING = frozenset({Kind.READY, Kind.INIT_ERROR})
+_WAITING = frozenset({Kind.INIT_ERROR})
+_RUNNING = frozenset({Kind.RESPONSE, Kind.ERROR, Kind.INIT_ERROR})
+_ENDING = frozenset[Kind]()
+
+
+class FramedLink(asyncio.Protocol):
+    """Frames over one end of a socket pair; the other end is the runtime's descriptor 3.
+
+    A frame out of turn breaks the protocol: a flood of them must not keep the loop busy.
+    """
+
+    def __init__(self, listener: LinkListener, *, body_bytes_max: int) -> None:
+        self._listener = listener
+        self._decoder = Decoder(body_bytes_max=body_bytes_max)
+        self._transport: asyncio.Transport | None = None
+        self._allowed = _STARTING
+        self._request_id = ""
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls, listener: LinkListener, *, body_bytes_max: int
+    ) -> tuple[FramedLink, socket.socket]:
+        """A link, and the runtime's end of it, which the caller closes once it is passed on.
+
+        ``body_bytes_max``: the longest result or error document that is still taken.
+        """
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+
+        def link() -> FramedLink:
+            return cls(listener, body_bytes_max=body_bytes_max)
+
+        try:
+            _, protocol = await loop.create_unix_connection(link, sock=ours)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
+        return protocol, theirs
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the connection is up."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def send(self, invocation: Invocation, deadline_ms: int) -> None:
+        """Hand an event to a runtime that is ready."""
+        header: dict[str, str | int] = {
+            "id": invocation.request_id,
+            "deadline_ms": deadline_ms,
+            "arn": invocation.invoked_arn,
+            "trace": invocation.trace_header,
+        }
+        if invocation.client_context is not None:
+            header["client_context"] = invocation.client_context
+        if invocation.tenant_id is not None:
+            header["tenant"] = invocation.tenant_id
+        self._request_id = invocation.request_id
+        self._allowed = _RUNNING
+        payload = invocation.payload
+        head = encode_head(Kind.INVOKE, header, len(payload))
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return  # That the channel is closed has been reported, or is about to be.
+        if len(payload) > _JOIN_BYTES_MAX:
+            transport.writelines((head, payload))
+        else:
+            transport.write(head + payload)
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes have come."""
+        try:
+            for frame in self._decoder.feed(data):
+                if self._closed:
+                    return
+                self._take(frame)
+        except FrameError as err:
+            self._break(str(err))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the runtime has closed its end, or we have closed ours."""
+        self._break("the runtime closed its channel")
+
+    def _break(self, detail: str) -> None:
+        if not self._closed:
+            self.close()
+            self._listener.runtime_broke_protocol(detail)
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind not in self._allowed:
+            raise FrameError(f"a frame {frame.kind.name} out of turn")
+        match frame.kind:
+            case Kind.READY:
+                self._allowed = _WAITING
+                self._listener.runtime_ready()
+            case Kind.INIT_ERROR:
+                self._allowed = _ENDING
+                self._listener.runtime_init_failed(_reply(frame, _text(frame, "type")))
+            case _:
+                self._take_answer(frame)
+
+    def _take_answer(self, frame: Frame) -> None:
+        request_id = _text(frame, "id")
+        if request_id != self._request_id:
+            raise FrameError("an answer to another request")
+        error_type = _text(frame, "type") if frame.kind is Kind.ERROR else None
+        self._allowed = _WAITING
+        self._listener.runtime_answered(request_id, _reply(frame, error_type))
+        # A framed runtime that has answered waits for the next event without saying so.
+        if not self._closed:
+            self._listener.runtime_ready()
+
+    def close(self) -> None:
+        """Stop listening; nothing is reported any more. Safe to call twice."""
+        self._closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _reply(frame: Frame, error_type: str | None) -> Reply:
+    return Reply(frame.body, error_type, frame.too_large)
+
+
+def _text(frame: Frame, name: str) -> str:
+    value = frame.header.get(name)
+    if not isinstance(value, str):
+        raise FrameError(f"a {frame.kind.name} frame without {name}")
+    return value
+
+
+def error_type_of(document: bytes) -> str | None:
+    """The ``errorType`` of an error document, if it is one and of reasonable size."""
+    if len(document) > _ERROR_DOCUMENT_BYTES_MAX:
+        return None
+    try:
+        value: Any = orjson.loads(document)
+        kind: Any = value["errorType"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return kind if isinstance(kind, str) else None

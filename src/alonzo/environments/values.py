@@ -1,0 +1,81 @@
+"""What goes into an environment and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One attempt to run a function.
+
+    ``invoked_arn`` is the ARN as the caller addressed it. ``attempt_id`` differs between attempts
+    of the same request. ``log_tail`` asks for the last part of the log in the outcome.
+    """
+
+    request_id: str
+    attempt_id: str
+    invoked_arn: str
+    payload: bytes
+    trace_header: str
+    client_context: str | None = None
+    tenant_id: str | None = None
+    log_tail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an attempt used; durations in milliseconds, memory in MiB."""
+
+    duration_ms: float
+    billed_ms: int
+    init_ms: float | None
+    memory_mib: int
+    peak_memory_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended.
+
+    ``error_type`` is None for success; else the type that the platform records, and ``payload`` is
+    the error document.
+    """
+
+    payload: bytes
+    error_type: str | None
+    usage: Usage
+    log_tail: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a runtime answered: a result, or an error document with its type.
+
+    ``too_large`` says that the payload was over the limit of responses; it is empty then.
+    """
+
+    payload: bytes
+    error_type: str | None = None
+    too_large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSettings:
+    """How environments are kept. AWS's values are the defaults; each may be set higher.
+
+    ``freeze_after_s``: an environment that stays idle this long is frozen. AWS freezes at once; the
+    short wait keeps a busy one from being frozen and thawed between two calls.
+    ``keep_alive_s``: an idle environment ends after this. ``age_s_max``: no environment serves
+    longer, which also bounds the life of its credentials.
+    """
+
+    init_timeout_s: float = 10.0
+    freeze_after_s: float = 0.02
+    keep_alive_s: float = 600.0
+    age_s_max: float = 6 * 3600.0
+    environments_max: int = 1000
+    processes_max: int = 1024
+    descriptors_max: int = 1024
+    response_bytes_max: int = 6 * (1 << 20) + 100
+    endpoint_port: int = 4566

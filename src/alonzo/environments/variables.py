@@ -1,0 +1,62 @@
+"""The environment variables of a runtime process.
+
+Source: Lambda developer guide, environment variables, and recordings of real environments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from alonzo.model.functions import ServingVersion
+from alonzo.model.ports import AccessKey
+
+#: What every managed runtime has, whatever its language.
+_COMMON = {
+    "LANG": "en_US.UTF-8",
+    "TZ": ":UTC",
+    "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    "LD_LIBRARY_PATH": (
+        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+    ),
+    "LAMBDA_TASK_ROOT": "/var/task",
+    "LAMBDA_RUNTIME_DIR": "/var/runtime",
+    "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+}
+
+RUNTIME_API_HOST = "127.0.0.1"
+RUNTIME_API_PORT = 9001
+
+
+def runtime_variables(
+    version: ServingVersion,
+    *,
+    of_runtime: Mapping[str, str],
+    log_stream: str,
+    credentials: AccessKey,
+    endpoint_port: int,
+    initialization_type: str = "on-demand",
+) -> dict[str, str]:
+    """All variables, the reserved ones last, so that no user variable can replace one."""
+    reserved = {
+        "_HANDLER": version.handler,
+        "AWS_REGION": version.key.region,
+        "AWS_DEFAULT_REGION": version.key.region,
+        "AWS_LAMBDA_FUNCTION_NAME": version.key.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": version.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(version.memory_mib),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type,
+        "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_LOG_FORMAT": version.log_format,
+        "AWS_LAMBDA_RUNTIME_API": f"{RUNTIME_API_HOST}:{RUNTIME_API_PORT}",
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_SESSION_TOKEN": credentials.session_token or "",
+    }
+    if not version.runtime.startswith("provided"):
+        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{version.runtime}"
+    if version.application_log_level is not None:
+        reserved["AWS_LAMBDA_LOG_LEVEL"] = version.application_log_level
+    # The endpoint is a default that a user may point elsewhere: AWS reserves no such name.
+    endpoint = {"AWS_ENDPOINT_URL": f"http://{RUNTIME_API_HOST}:{endpoint_port}"}
+    return {**_COMMON, **of_runtime, **endpoint, **version.environment, **reserved}

@@ -1,0 +1,1 @@
+"""Data plane: admission, synchronous invokes, and the queue of events."""

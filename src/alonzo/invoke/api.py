@@ -1,0 +1,138 @@
+"""``Invoke``: admission, an environment, the answer. Implements ``model.ports.Invoker``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alonzo.environments.pool import NoRoomError, Pool
+from alonzo.environments.values import Invocation, Outcome
+from alonzo.invoke.directory import Directory
+from alonzo.invoke.events import Event, EventQueue
+from alonzo.invoke.rules import check_payload, trace_header
+from alonzo.lib.clock import Clock
+from alonzo.lib.ids import IdSource
+from alonzo.model.arns import FunctionRef, parse_function_ref
+from alonzo.model.errors import AwsError
+from alonzo.model.functions import ServingVersion
+from alonzo.model.invocations import InvocationType, InvokeRequest, InvokeResult
+from alonzo.model.ports import CodeError
+from alonzo.runtimes.base import RuntimeUnavailableError
+from alonzo.sandbox.base import SandboxError
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeSettings:
+    """Limits of the data plane. ``concurrency_max`` is the account's, in one region."""
+
+    concurrency_max: int = 1000
+
+
+class LambdaInvoker:
+    """Runs functions on this node."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        pool: Pool,
+        events: EventQueue,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        settings: InvokeSettings,
+    ) -> None:
+        self._directory = directory
+        self._pool = pool
+        self._events = events
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+        self._in_flight: dict[tuple[str, str], int] = {}
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResult:
+        """Run one call to its end, or accept one event durably."""
+        ref = parse_function_ref(
+            request.function_name,
+            request.qualifier,
+            account=request.account,
+            region=request.region,
+        )
+        version = await self._directory.resolve(ref)
+        payload = check_payload(request.invocation_type, request.payload)
+        if request.invocation_type is InvocationType.DRY_RUN:
+            return InvokeResult(204)
+        trace = trace_header(request.trace_header, self._clock.now_s(), self._ids.hex(20))
+        if request.invocation_type is InvocationType.EVENT:
+            await self._events.accept(request, ref, payload, trace)
+            return InvokeResult(202, trace_header=trace)
+        invocation = Invocation(
+            request_id=request.request_id,
+            attempt_id=self._ids.uuid(),
+            invoked_arn=ref.arn,
+            payload=payload,
+            trace_header=trace,
+            client_context=request.client_context,
+            tenant_id=request.tenant_id,
+            log_tail=request.log_tail,
+        )
+        outcome = await self.run(version, invocation)
+        return InvokeResult(
+            200,
+            outcome.payload,
+            executed_version=version.version,
+            function_error=None if outcome.error_type is None else "Unhandled",
+            log_tail=outcome.log_tail,
+            trace_header=trace,
+        )
+
+    async def run(self, version: ServingVersion, invocation: Invocation) -> Outcome:
+        """Run one attempt under the account's concurrency.
+
+        Raises:
+            AwsError: no environment was to be had: throttled, or the host lacks something.
+        """
+        pool_key = (version.key.account, version.key.region)
+        in_flight = self._in_flight.get(pool_key, 0)
+        if in_flight >= self._settings.concurrency_max:
+            raise _throttled()
+        self._in_flight[pool_key] = in_flight + 1
+        try:
+            return await self._pool.invoke(version, invocation)
+        except NoRoomError as err:
+            raise _throttled() from err
+        except RuntimeUnavailableError as err:
+            raise AwsError("InvalidRuntimeException", str(err)) from err
+        except CodeError as err:
+            raise AwsError("InvalidZipFileException", str(err)) from err
+        except SandboxError as err:
+            raise AwsError("ServiceException", "The environment could not be started.") from err
+        finally:
+            self._in_flight[pool_key] -= 1
+            if not self._in_flight[pool_key]:
+                del self._in_flight[pool_key]
+
+    async def run_event(self, event: Event) -> None:
+        """Run an accepted event once.
+
+        Raises:
+            AwsError: as for ``run``; the event has not been handled.
+        """
+        ref: FunctionRef = event.ref
+        version = await self._directory.resolve(ref)
+        invocation = Invocation(
+            request_id=event.request_id,
+            attempt_id=self._ids.uuid(),
+            invoked_arn=ref.arn,
+            payload=event.payload,
+            trace_header=event.trace_header,
+        )
+        await self.run(version, invocation)
+
+
+def _throttled() -> AwsError:
+    """Source: Lambda API, TooManyRequestsException; recorded text."""
+    return AwsError(
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+        members={"Reason": "ConcurrentInvocationLimitExceeded", "Type": "User"},
+        headers={"Retry-After": "1"},
+    )

@@ -1,0 +1,51 @@
+-- name: versions_of_function
+SELECT version, serving, state FROM function_version
+WHERE account = :account AND region = :region AND name = :name;
+
+-- name: live_code
+SELECT code_sha256 FROM function_version
+UNION
+SELECT serving_code_sha256 FROM function_version WHERE serving_code_sha256 IS NOT NULL;
+
+-- name: add_event
+INSERT INTO async_event
+    (request_id, function_path, qualifier, payload, trace_header, accepted_at_s, due_at_s)
+VALUES
+    (:request_id, :function_path, :qualifier, :payload, :trace_header, :now_s, :now_s);
+
+-- name: waiting_functions
+-- Steps from function to function along the index, so it costs the same however long the queue is.
+WITH RECURSIVE waiting (function_path) AS (
+    SELECT MIN(function_path) FROM async_event WHERE running = 0
+    UNION ALL
+    SELECT (
+        SELECT MIN(function_path) FROM async_event
+        WHERE running = 0 AND function_path > waiting.function_path
+    )
+    FROM waiting WHERE function_path IS NOT NULL
+)
+SELECT function_path, (
+    SELECT MIN(due_at_s) FROM async_event
+    WHERE running = 0 AND function_path = waiting.function_path
+) AS due_at_s
+FROM waiting WHERE function_path IS NOT NULL
+ORDER BY due_at_s, function_path;
+
+-- name: due_events
+SELECT id, request_id, function_path, qualifier, payload, trace_header, accepted_at_s, attempts
+FROM async_event
+WHERE running = 0 AND function_path = :function_path AND due_at_s <= :now_s
+ORDER BY due_at_s, id
+LIMIT :limit;
+
+-- name: claim_event
+UPDATE async_event SET running = 1, attempts = attempts + 1 WHERE id = :id;
+
+-- name: finish_event
+DELETE FROM async_event WHERE id = :id;
+
+-- name: put_back_event
+UPDATE async_event SET running = 0, attempts = :attempts, due_at_s = :due_at_s WHERE id = :id;
+
+-- name: forget_running
+UPDATE async_event SET running = 0 WHERE running = 1;

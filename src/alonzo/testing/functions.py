@@ -1,0 +1,120 @@
+"""Functions to deploy in a test: packages out of source text, and a handle to invoke them by."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROLE = "arn:aws:iam::000000000000:role/test"
+#: The interpreter that runs the tests is one that the platform finds too.
+PYTHON_RUNTIME = f"python3.{sys.version_info.minor}"
+ACTIVE_S_MAX = 30.0
+POLL_INTERVAL_S = 0.02
+
+Source = str | Path | Mapping[str, str | bytes]
+
+
+def package(source: Source, *, main_file: str = "handler.py") -> bytes:
+    """A deployment package.
+
+    ``source`` is the text of ``main_file``, a folder, or a mapping of file names to contents.
+    Every file may be executed, so that a ``bootstrap`` is one.
+    """
+    files: Mapping[str, str | bytes]
+    if isinstance(source, Path):
+        paths = (path for path in sorted(source.rglob("*")) if path.is_file())
+        files = {str(path.relative_to(source)): path.read_bytes() for path in paths}
+    elif isinstance(source, str):
+        files = {main_file: source}
+    else:
+        files = source
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100755 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one invoke answered. ``log`` is the tail, if it was asked for."""
+
+    status: int
+    body: bytes
+    function_error: str | None
+    version: str | None
+    log: str
+    headers: Mapping[str, str]
+
+    @property
+    def json(self) -> Any:
+        """The body as a JSON document."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedFunction:
+    """A function that exists on the platform under test."""
+
+    client: Any
+    name: str
+    arn: str
+
+    def invoke(self, event: Any = None, *, payload: bytes | None = None, **options: Any) -> Outcome:
+        """Invoke it with ``event`` as JSON, or with ``payload`` as it is.
+
+        ``options`` are further members of the request (``InvocationType``, ``Qualifier``, …).
+        """
+        response = self.client.invoke(
+            FunctionName=self.name,
+            Payload=json.dumps(event).encode() if payload is None else payload,
+            **options,
+        )
+        return Outcome(
+            status=response["StatusCode"],
+            body=response["Payload"].read(),
+            function_error=response.get("FunctionError"),
+            version=response.get("ExecutedVersion"),
+            log=base64.b64decode(response.get("LogResult", "")).decode(),
+            headers=response["ResponseMetadata"]["HTTPHeaders"],
+        )
+
+    def delete(self) -> None:
+        """Delete it, if the test has not done so itself."""
+        try:
+            self.client.delete_function(FunctionName=self.name)
+        except self.client.exceptions.ResourceNotFoundException:
+            return
+
+
+def deploy(client: Any, name: str, source: Source, **configuration: Any) -> DeployedFunction:
+    """Create a function and wait until it is Active.
+
+    ``configuration`` holds members of ``CreateFunction``; Python and ``handler.handler`` are the
+    defaults, and the package is made of ``source``.
+    """
+    request: dict[str, Any] = {
+        "Runtime": PYTHON_RUNTIME,
+        "Handler": "handler.handler",
+        "Role": ROLE,
+        "Code": {"ZipFile": package(source)},
+        **configuration,
+    }
+    created = client.create_function(FunctionName=name, **request)
+    client.get_waiter("function_active_v2").wait(
+        FunctionName=name,
+        WaiterConfig={
+            "Delay": POLL_INTERVAL_S,
+            "MaxAttempts": int(ACTIVE_S_MAX / POLL_INTERVAL_S),
+        },
+    )
+    return DeployedFunction(client, name, created["FunctionArn"])

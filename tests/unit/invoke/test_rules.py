@@ -1,0 +1,107 @@
+"""Admission, before any function code runs."""
+
+import re
+
+import pytest
+
+from alonzo.invoke.rules import (
+    PAYLOAD_BYTES_MAX,
+    STORE_RETRY_S_MAX,
+    backoff_s,
+    check_payload,
+    is_expired,
+    next_attempt_at_s,
+    share_slots,
+    store_retry_s,
+    trace_header,
+)
+from alonzo.model.errors import AwsError
+from alonzo.model.invocations import InvocationType
+from alonzo.model.limits import MAXIMUM_EVENT_AGE_S
+
+SYNC, EVENT = InvocationType.REQUEST_RESPONSE, InvocationType.EVENT
+RANDOM = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_an_empty_payload_is_an_empty_object():
+    assert check_payload(SYNC, b"") == b"{}"
+
+
+def test_a_payload_is_kept_byte_for_byte():
+    assert check_payload(SYNC, b' {"a" : 1}\n') == b' {"a" : 1}\n'
+
+
+def test_what_is_not_json_is_refused():
+    with pytest.raises(AwsError) as caught:
+        check_payload(SYNC, b"{oops")
+    assert caught.value.code == "InvalidRequestContentException"
+    assert caught.value.message.startswith(
+        "Could not parse request body into json: Could not parse payload into json: "
+    )
+
+
+@pytest.mark.parametrize("kind", [SYNC, EVENT])
+def test_the_limit_is_to_the_byte(kind):
+    limit = PAYLOAD_BYTES_MAX[kind]
+    assert check_payload(kind, b'"' + b"x" * (limit - 2) + b'"')
+    with pytest.raises(AwsError) as caught:
+        check_payload(kind, b'"' + b"x" * (limit - 1) + b'"')
+    assert caught.value.message == (
+        f"{limit + 1} byte payload is too large for the {kind} invocation type "
+        f"(limit {limit} bytes)"
+    )
+
+
+def test_a_trace_keeps_the_callers_root_and_gets_a_new_parent():
+    root = "Root=1-5759e988-bd862e3fe1be46a994272793"
+    assert trace_header(f"{root};Parent=1111111111111111;Sampled=1", 0, RANDOM) == (
+        f"{root};Parent=89abcdef01234567;Sampled=1"
+    )
+
+
+@pytest.mark.parametrize("incoming", [None, "", "nonsense", "Root=1-xyz"])
+def test_a_trace_is_made_where_there_is_none(incoming):
+    made = trace_header(incoming, 1_700_000_000, RANDOM)
+    assert re.fullmatch(r"Root=1-6553f100-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", made)
+
+
+def test_backing_off_doubles_up_to_five_minutes():
+    assert [backoff_s(n) for n in (1, 2, 3, 9, 10, 20)] == [1, 2, 4, 256, 300, 300]
+
+
+def test_backing_off_knows_no_largest_attempt():
+    assert backoff_s(1_000_000) == 300
+    assert store_retry_s(1_000_000) == STORE_RETRY_S_MAX
+
+
+def test_an_event_runs_up_to_its_maximum_age_and_no_longer():
+    assert not is_expired(100.0, 100.0 + MAXIMUM_EVENT_AGE_S)
+    assert is_expired(100.0, 100.5 + MAXIMUM_EVENT_AGE_S)
+
+
+def test_there_is_no_next_attempt_past_the_maximum_age():
+    last_s = MAXIMUM_EVENT_AGE_S - 4.0
+    assert next_attempt_at_s(3, accepted_at_s=0.0, now_s=last_s) == MAXIMUM_EVENT_AGE_S
+    assert next_attempt_at_s(3, accepted_at_s=0.0, now_s=last_s + 0.1) is None
+
+
+@pytest.mark.parametrize(
+    ("waiting", "held", "shares"),
+    [
+        ("a", {}, {"a": 50}),
+        ("a", {"a": 50}, {}),
+        ("a", {"a": 20, "b": 30}, {"a": 15}),
+        ("ab", {}, {"a": 34, "b": 33}),
+        ("ab", {"a": 50}, {"b": 25}),
+        ("", {"a": 3}, {}),
+        ("a", {"b": 100}, {}),
+        ("ba", {"a": 50, "b": 49}, {}),
+        ("abc", {"a": 50, "b": 49}, {"c": 1}),
+    ],
+)
+def test_a_function_holds_no_more_slots_than_it_leaves_free(waiting, held, shares):
+    assert share_slots(waiting, held, 100) == shares
+
+
+def test_the_first_of_too_many_functions_get_a_slot_each():
+    assert share_slots([str(n) for n in range(9)], {}, 3) == {"0": 1, "1": 1, "2": 1}
