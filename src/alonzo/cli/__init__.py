@@ -1,0 +1,1 @@
+"""The ``alonzo`` command: one file per command, each talking to a running platform's public API."""

@@ -1,0 +1,92 @@
+"""A client of the running platform's public API, and its failures in plain words.
+
+The address comes from ``--data-dir`` if given, else from ``AWS_ENDPOINT_URL`` (then credentials
+are found as every AWS tool finds them), else from the default data directory. Never from AWS's own
+endpoints: a command of ours must not reach a real account by accident.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from alonzo.cli.running import find_running
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+CONNECT_TIMEOUT_S = 5
+#: The longest a function may run, and a minute for everything around it.
+READ_TIMEOUT_S = 900 + 60
+
+
+def connect(service: str, data_dir: Path, region: str) -> Any:
+    """A botocore client for ``service`` of the platform that the command's options mean.
+
+    Raises:
+        click.ClickException: no platform was found.
+    """
+    import botocore.config
+    import botocore.session
+
+    config = botocore.config.Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        # A platform on this host is never behind the proxy that the environment names.
+        proxies={},
+    )
+    session = botocore.session.Session()
+    given = os.environ.get("AWS_ENDPOINT_URL")
+    if given and not _named_on_command_line("data_dir"):
+        try:
+            return session.create_client(service, region, config=config, endpoint_url=given)
+        except ValueError as error:
+            raise click.ClickException(
+                f'AWS_ENDPOINT_URL is no address: {given}. Run: eval "$(alonzo env)"'
+            ) from error
+    platform = find_running(data_dir)
+    return session.create_client(
+        service,
+        region,
+        config=config,
+        endpoint_url=platform.endpoint,
+        aws_access_key_id=platform.access_key_id,
+        aws_secret_access_key=platform.secret_access_key,
+    )
+
+
+def _named_on_command_line(parameter: str) -> bool:
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is ParameterSource.COMMANDLINE
+
+
+@contextmanager
+def plain_failures() -> Generator[None]:
+    """Turn botocore's exceptions into one sentence that says what to do."""
+    from botocore import exceptions
+
+    try:
+        yield
+    except exceptions.ClientError as error:
+        raise click.ClickException(_refusal(error)) from error
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
+        raise click.ClickException(
+            'AWS_ENDPOINT_URL is set, but no credentials are. Run: eval "$(alonzo env)"'
+        ) from error
+    except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
+        raise click.ClickException(f"{error} Is the platform running?") from error
+    except exceptions.BotoCoreError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _refusal(error: ClientError) -> str:
+    details = error.response.get("Error", {})
+    code = details.get("Code", "Unknown")
+    return f"{code}: {details.get('Message') or 'the platform gave no reason.'}"

@@ -1,0 +1,70 @@
+"""Finds the platform that runs on a data directory, and the key to talk to it with.
+
+A running daemon keeps its address in the first line of ``lock`` and its root key in
+``keys/root.json``. A daemon that was killed leaves its address behind, so it counts only once it
+answers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+#: How long a platform on this host may take to answer its health route.
+HEALTH_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningPlatform:
+    """Where a platform listens, and its root access key."""
+
+    endpoint: str
+    access_key_id: str
+    secret_access_key: str
+
+
+def answers(endpoint: str) -> bool:
+    """Whether a platform is up at that address."""
+    url = urlsplit(endpoint)
+    connection = HTTPConnection(url.hostname or "", url.port or 80, timeout=HEALTH_TIMEOUT_S)
+    try:
+        connection.request("GET", "/_alonzo/health")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def find_running(data_dir: Path) -> RunningPlatform:
+    """The platform that runs on ``data_dir``.
+
+    Raises:
+        click.ClickException: nothing runs there, or its key is not ours to read.
+    """
+    nothing = click.ClickException(
+        f"no platform is running on {data_dir}.\n"
+        "Start one with 'alonzo serve', or name another directory with --data-dir."
+    )
+    try:
+        owner = json.loads((data_dir / "lock").read_text().partition("\n")[0] or "{}")
+        key = json.loads((data_dir / "keys" / "root.json").read_text())
+    except FileNotFoundError:
+        raise nothing from None
+    except PermissionError as error:
+        raise click.ClickException(
+            f"{error.filename} belongs to another user.\n"
+            "Run this as the user who runs 'alonzo serve', or set AWS_ENDPOINT_URL and the "
+            "credentials yourself."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{data_dir} is no data directory of Alonzo: {error}") from error
+    endpoint = owner.get("endpoint")
+    if endpoint is None or not answers(endpoint):
+        raise nothing
+    return RunningPlatform(endpoint, key["access_key_id"], key["secret_access_key"])

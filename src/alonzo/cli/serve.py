@@ -1,0 +1,90 @@
+"""``alonzo serve``: the platform in the foreground."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from alonzo.cli.options import data_dir_option, region_option
+from alonzo.model.errors import PlatformError
+
+#: What the kernel says of an address or a port that cannot be had.
+CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4566,
+    help="Port to listen on; 0 takes a free one and says which.",
+)
+@data_dir_option
+@click.option(
+    "--auth",
+    type=click.Choice(["sigv4", "off"]),
+    default="sigv4",
+    help="Verify signatures, or accept any key (on a loopback address only).",
+)
+@click.option(
+    "--isolation",
+    type=click.Choice(["auto", "namespaces"]),
+    default="auto",
+    help="How functions are isolated. 'auto' takes the best this host gives and refuses to start "
+    "if that is none.",
+)
+@click.option("--account", default="000000000000", help="The account id, 12 digits.")
+@region_option
+def serve(
+    host: str,
+    port: int,
+    data_dir: Path,
+    auth: Literal["sigv4", "off"],
+    isolation: Literal["auto", "namespaces"],
+    account: str,
+    region: str,
+) -> None:
+    """Run the platform until it is told to stop.
+
+    SIGTERM and Ctrl-C finish the invocations that run, then stop.
+    """
+    from alonzo.daemon.config import Config, ConfigError
+
+    config = Config(
+        data_dir=data_dir.expanduser().absolute(),
+        host=host,
+        port=port,
+        auth=auth,
+        isolation=isolation,
+        account=account,
+        region=region,
+    )
+    try:
+        # Before the daemon is imported: on another host than Linux parts of it cannot be.
+        config.check()
+        from alonzo.daemon.serve import run
+
+        run(config)
+    except (ConfigError, PlatformError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        reason = _why_not_listening(error)
+        if reason is None:
+            raise
+        raise click.ClickException(
+            f"cannot listen on {host}, port {port}: {reason}. "
+            "Choose others with --host and --port; port 0 takes a free one."
+        ) from error
+
+
+def _why_not_listening(error: OSError) -> str | None:
+    """Why an address cannot be listened on; None if the error is about something else."""
+    if isinstance(error, socket.gaierror):
+        return error.strerror
+    return os.strerror(error.errno) if error.errno in CANNOT_LISTEN else None

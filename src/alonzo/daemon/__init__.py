@@ -1,0 +1,1 @@
+"""The one place where everything meets: configuration, wiring, start and stop order."""

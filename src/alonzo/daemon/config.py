@@ -1,0 +1,76 @@
+"""Configuration: the only place that reads the process's environment.
+
+Everything else gets these values handed in.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from alonzo.environments.values import EnvironmentSettings
+from alonzo.invoke.api import InvokeSettings
+from alonzo.model.errors import PlatformError
+
+Auth = Literal["sigv4", "off"]
+Isolation = Literal["auto", "namespaces"]
+
+
+class ConfigError(PlatformError):
+    """The configuration contradicts itself. The text is for the person who wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How one platform runs. ``port`` 0 takes any free one.
+
+    ``search_path`` and ``home`` say where to look for runtimes; ``faults`` arms fault points and is
+    for tests.
+    """
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 4566
+    auth: Auth = "sigv4"
+    isolation: Isolation = "auto"
+    account: str = "000000000000"
+    region: str = "us-east-1"
+    search_path: str = field(default_factory=lambda: os.environ.get("PATH", os.defpath))
+    home: Path = field(default_factory=Path.home)
+    python: str = sys.executable
+    faults: str = field(default_factory=lambda: os.environ.get("ALONZO_FAULTS", ""))
+    environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
+    invoke: InvokeSettings = field(default_factory=InvokeSettings)
+
+    def check(self) -> None:
+        """Refuse what must not run.
+
+        Raises:
+            ConfigError: the text says what to change.
+        """
+        if sys.platform != "linux":
+            raise ConfigError(
+                f"Alonzo runs functions on Linux; this is {sys.platform}. "
+                "Run it in a Linux virtual machine and point AWS_ENDPOINT_URL at it."
+            )
+        if not self.host:
+            raise ConfigError("--host is empty. Use 127.0.0.1, or 0.0.0.0 for every interface.")
+        if self.auth == "off" and not _is_loopback(self.host):
+            raise ConfigError(
+                f"--auth off lets anybody who reaches {self.host} run code here, so it works only "
+                "on a loopback address. Use --host 127.0.0.1, or leave authentication on."
+            )
+        if not (len(self.account) == 12 and self.account.isdigit()):
+            raise ConfigError(f"an account has 12 digits, not {self.account!r}")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address. Names but ``localhost`` may lead anywhere."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

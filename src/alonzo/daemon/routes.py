@@ -1,0 +1,30 @@
+"""The routes that are no AWS operation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from alonzo import __version__
+from alonzo.model.http import HttpRequest, HttpResponse, RouteHandler
+
+#: Tools that wait for another platform's health route find ours there.
+HEALTH_PATHS = (b"/_alonzo/health", b"/_localstack/health")
+
+
+def health(services: Mapping[str, object], isolation: str) -> RouteHandler:
+    """Answer that the platform is up: it listens only once everything behind it is."""
+    document = {
+        "status": "ok",
+        "version": __version__,
+        "isolation": isolation,
+        "services": dict.fromkeys(sorted(services), "running"),
+    }
+    response = HttpResponse(
+        200, {"Content-Type": "application/json"}, json.dumps(document).encode()
+    )
+
+    async def answer(_: HttpRequest) -> HttpResponse:
+        return response
+
+    return answer

@@ -1,0 +1,197 @@
+"""Builds one platform from its parts, and takes it down in the opposite order.
+
+What is built later may use what was built before, never the other way round. The one knot is the
+endpoint that functions see inside their sandboxes: the server needs the invoker, which needs
+environments, which need the server. It is untied by handing environments ``_serve_inside``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import socket
+from collections.abc import Callable
+from types import TracebackType
+
+from alonzo.control.deployer import Deployer
+from alonzo.control.functions import ControlPlane
+from alonzo.control.settings import ControlSettings
+from alonzo.daemon import catalog
+from alonzo.daemon.config import Config
+from alonzo.daemon.routes import HEALTH_PATHS, health
+from alonzo.edge.app import EdgeApp, Route
+from alonzo.edge.models import service_model
+from alonzo.edge.server import EdgeServer
+from alonzo.environments.code import CodeTrees
+from alonzo.environments.environment import Surroundings
+from alonzo.environments.pool import Pool
+from alonzo.invoke.api import LambdaInvoker
+from alonzo.invoke.directory import Directory
+from alonzo.invoke.events import EventQueue
+from alonzo.lib.clock import SystemClock
+from alonzo.lib.ids import SystemIds
+from alonzo.lib.tasks import TaskScope
+from alonzo.sandbox.base import Layer
+from alonzo.services.iam.keys import KeyRing
+from alonzo.services.logs.retention import Reaper
+from alonzo.services.logs.sink import LogWriter
+from alonzo.store.base import StoreError
+from alonzo.store.blobs import BlobStore
+from alonzo.store.data_dir import DataDir
+from alonzo.store.sqlite import SqliteStore
+
+log = logging.getLogger("alonzo.daemon")
+
+#: How often unpacked code that nothing refers to any more is looked for.
+_TIDY_EVERY_S = 60.0
+
+
+class Platform:
+    """One running platform: ``async with Platform(config) as platform``."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stack = contextlib.AsyncExitStack()
+        self._server: EdgeServer | None = None
+        self._events: EventQueue | None = None
+        self.endpoint = ""
+        self.isolation = ""
+        self.layers: tuple[Layer, ...] = ()
+
+    async def __aenter__(self) -> Platform:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _open(self) -> None:
+        config, stack = self._config, self._stack
+        clock, ids = SystemClock(), SystemIds()
+        _raise_descriptor_limit()
+        data = DataDir.open(config.data_dir)
+        stack.callback(data.close)
+        keys = KeyRing(data.keys, clock=clock, ids=ids, account=config.account)
+        store = await SqliteStore.open(data.db_path, clock=clock)
+        stack.push_async_callback(store.close)
+        blobs = BlobStore(data.blobs, data.secret("blobs"))
+        logs = LogWriter(store, clock=clock)
+        stack.push_async_callback(logs.close)
+        scope = await stack.enter_async_context(TaskScope())
+
+        backend = catalog.backend(config, data)
+        stack.push_async_callback(backend.close)
+        # One waits for processes, the other parses: side by side the start is a tenth shorter.
+        await asyncio.gather(backend.open(), asyncio.to_thread(_load_models))
+        self.isolation, self.layers = backend.name, backend.layers
+        runtimes = catalog.runtimes(config)
+        settings = ControlSettings(catalog.architecture(), data.secret("links"))
+        code = CodeTrees(
+            data.trees,
+            blobs,
+            ids,
+            clock=clock,
+            unzipped_bytes_max=settings.unzipped_bytes_max,
+            entries_max=settings.package_entries_max,
+        )
+        stack.push_async_callback(code.close)
+        around = Surroundings(
+            backend, logs, keys, self._serve_inside, clock, ids, scope, config.environments
+        )
+        pool = Pool(around, runtimes, code, starts_max=4 * (os.cpu_count() or 1))
+        stack.push_async_callback(pool.close)
+        directory = Directory(store, scope, pool.retire)
+        stack.callback(directory.close)
+        events = self._events = EventQueue(store, clock)
+        invoker = LambdaInvoker(
+            directory, pool, events, clock=clock, ids=ids, settings=config.invoke
+        )
+
+        control = ControlPlane(store, blobs, runtimes, clock=clock, ids=ids, settings=settings)
+        deployer = Deployer(store, blobs, code, clock=clock, ids=ids)
+        parts = catalog.Parts(control, store, logs, clock, ids)
+        operations = {each.name: each.operations(parts) for each in catalog.SERVICES}
+        app = EdgeApp(
+            operations=operations,
+            invoker=invoker,
+            keys=keys,
+            clock=clock,
+            ids=ids,
+            account=config.account,
+            auth=config.auth,
+            routes=[
+                *(Route("GET", path, health(operations, backend.name)) for path in HEALTH_PATHS),
+                Route("GET", b"/_alonzo/code/", control.download),
+            ],
+            region=config.region,
+            unsupported={each.name: each.unsupported for each in catalog.SERVICES},
+        )
+        self._server = EdgeServer(app)
+        stack.push_async_callback(self._server.stop, 0.0)
+        for name, work in {
+            "logs": logs.run(),
+            "log retention": Reaper(store, clock).run(),
+            "deployer": deployer.run(),
+            "events": events.run(invoker.run_event),
+            "environments": pool.reap(),
+            "code": _tidy(directory, pool, code),
+        }.items():
+            scope.spawn(work, name=name)
+        port = await self._server.start(config.host, config.port)
+        self.endpoint = f"http://{_bracketed(config.host)}:{port}"
+        data.announce(self.endpoint)
+
+    async def _serve_inside(self, listening: socket.socket) -> Callable[[], None]:
+        """Answer what a function asks of the platform."""
+        assert self._server is not None
+        served = await self._server.serve_socket(listening)
+        return served.close
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no new work, and give what is in hand ``grace_s`` seconds to end.
+
+        Functions reach the platform to the last.
+        """
+        assert self._server is not None
+        assert self._events is not None
+        await asyncio.gather(self._server.drain(grace_s), self._events.stop(grace_s))
+
+
+def _load_models() -> None:
+    """Have botocore's models of our services in memory before the first request."""
+    for service in catalog.SERVICES:
+        service_model(service.name)
+
+
+async def _tidy(directory: Directory, pool: Pool, code: CodeTrees) -> None:
+    """Delete, for ever, unpacked code that no version and no environment uses."""
+    while True:
+        await asyncio.sleep(_TIDY_EVERY_S)
+        try:
+            await code.keep_only(await directory.live_code() | pool.code_in_use())
+        except (StoreError, OSError):
+            log.exception("code.not_tidied")
+
+
+def _raise_descriptor_limit() -> None:
+    """An environment takes about ten descriptors of the daemon; most hosts allow far more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _bracketed(host: str) -> str:
+    """IPv6 addresses stand in brackets in a URL."""
+    return f"[{host}]" if ":" in host else host
