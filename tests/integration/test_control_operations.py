@@ -116,7 +116,8 @@ def test_the_same_name_is_free_in_other_accounts_and_regions(tmp_path: Path) -> 
                 "Function already exist: f",
             )
             await rig.create("f", region="us-east-1")
-            await rig.create("f", account="999999999999")
+            theirs = "arn:aws:iam::999999999999:role/r"
+            await rig.create("f", account="999999999999", Role=theirs)
             for where in ({"region": "us-east-1"}, {"account": "999999999999"}, {}):
                 listed = await rig.call("ListFunctions", **where)
                 assert len(listed["Functions"]) == 1
@@ -386,5 +387,18 @@ def test_the_code_can_be_downloaded_for_ten_minutes(tmp_path: Path) -> None:
             for digest in await rig.blobs.list_digests():
                 await rig.blobs.delete(digest)
             assert (await fetch()).status == 404
+
+    asyncio.run(main())
+
+
+def test_a_role_of_another_account_cannot_be_passed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_control(tmp_path) as rig:
+            theirs = "arn:aws:iam::999999999999:role/r"
+            refusal = ("AccessDeniedException", "Cross-account pass role is not allowed.")
+            assert await refused(rig.create("f", Role=theirs)) == refusal
+            await rig.create_active("f")
+            update = rig.call("UpdateFunctionConfiguration", FunctionName="f", Role=theirs)
+            assert await refused(update) == refusal
 
     asyncio.run(main())

@@ -23,7 +23,7 @@ def test_an_empty_host_is_not_every_interface():
         Config(Path("/x"), host="").check()
 
 
-@pytest.mark.parametrize("account", ["", "1", "12345678901x", "1234567890123"])
+@pytest.mark.parametrize("account", ["", "1", "12345678901x", "1234567890123", "\uff11" * 12])
 def test_an_account_has_twelve_digits(account):
     with pytest.raises(ConfigError, match="12 digits"):
         Config(Path("/x"), account=account).check()

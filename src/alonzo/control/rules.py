@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from alonzo.control.declined import DECLINED, DECLINED_CODE, check_declined
 from alonzo.control.settings import ControlSettings
 from alonzo.model import limits
-from alonzo.model.errors import AwsError, invalid_parameter
+from alonzo.model.errors import AwsError, access_denied, invalid_parameter
 from alonzo.model.ports import RuntimeFacts
 from alonzo.runtimes.base import RuntimeIdentifier
 
@@ -201,6 +201,15 @@ def check_name(name: str) -> None:
             f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy "
             f"constraint: Member must have length less than or equal to {FUNCTION_NAME_MAX}"
         )
+
+
+def check_role(role: str | None, account: str) -> None:
+    """Refuse a role of another account: the function would get that account's credentials.
+
+    Source: public error reports of AWS Lambda.
+    """
+    if role is not None and role.split(":", 5)[4:5] != [account]:
+        raise access_denied("Cross-account pass role is not allowed.")
 
 
 def check_runtime(name: str, rules: Rules, *, creating: bool) -> None:

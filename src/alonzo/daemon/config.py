@@ -64,7 +64,7 @@ class Config:
                 f"--auth off lets anybody who reaches {self.host} run code here, so it works only "
                 "on a loopback address. Use --host 127.0.0.1, or leave authentication on."
             )
-        if not (len(self.account) == 12 and self.account.isdigit()):
+        if not (len(self.account) == 12 and self.account.isascii() and self.account.isdigit()):
             raise ConfigError(f"an account has 12 digits, not {self.account!r}")
 
 

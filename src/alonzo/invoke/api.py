@@ -8,7 +8,7 @@ from alonzo.environments.pool import NoRoomError, Pool
 from alonzo.environments.values import Invocation, Outcome
 from alonzo.invoke.directory import Directory
 from alonzo.invoke.events import Event, EventQueue
-from alonzo.invoke.rules import check_payload, trace_header
+from alonzo.invoke.rules import check_payload, check_tenant, trace_header
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.arns import FunctionRef, parse_function_ref
@@ -57,6 +57,7 @@ class LambdaInvoker:
             region=request.region,
         )
         version = await self._directory.resolve(ref)
+        check_tenant(version.tenant_isolation, request.tenant_id)
         payload = check_payload(request.invocation_type, request.payload)
         if request.invocation_type is InvocationType.DRY_RUN:
             return InvokeResult(204)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 
-from alonzo.model.errors import AwsError
+from alonzo.model.errors import AwsError, invalid_parameter
 from alonzo.model.invocations import InvocationType
 from alonzo.model.limits import (
     ASYNC_PAYLOAD_BYTES_MAX,
@@ -61,6 +61,19 @@ def check_payload(kind: InvocationType, payload: bytes) -> bytes:
             members={"Type": "User"},
         ) from err
     return payload
+
+
+def check_tenant(isolated: bool, tenant_id: str | None) -> None:
+    """A tenant is named if, and only if, the function keeps its tenants apart.
+
+    Source: Lambda developer guide, tenant isolation; the texts are ours.
+    """
+    if isolated and tenant_id is None:
+        raise invalid_parameter("The function isolates tenants: name one in X-Amz-Tenant-Id.")
+    if tenant_id is not None and not isolated:
+        raise invalid_parameter(
+            "The function does not isolate tenants: leave X-Amz-Tenant-Id out of the request."
+        )
 
 
 def trace_header(incoming: str | None, now_s: float, random_hex: str) -> str:

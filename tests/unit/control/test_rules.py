@@ -18,6 +18,7 @@ from alonzo.control.rules import (
     check_environment,
     check_name,
     check_revision,
+    check_role,
     check_runtime,
     check_storage,
     decide_code,
@@ -344,3 +345,12 @@ def test_a_revision_must_match_if_it_is_given() -> None:
 def test_code_storage_ends_somewhere() -> None:
     check_storage(60, 40, 100)
     assert refusal(check_storage, 60, 41, 100)[0] == "CodeStorageExceededException"
+
+
+def test_a_role_of_another_account_is_refused():
+    check_role(None, "000000000000")
+    check_role("arn:aws:iam::000000000000:role/r", "000000000000")
+    for role in ("arn:aws:iam::999999999999:role/r", "nonsense"):
+        with pytest.raises(AwsError, match="Cross-account pass role is not allowed") as caught:
+            check_role(role, "000000000000")
+        assert (caught.value.code, caught.value.status) == ("AccessDeniedException", 403)

@@ -9,6 +9,7 @@ from alonzo.invoke.rules import (
     STORE_RETRY_S_MAX,
     backoff_s,
     check_payload,
+    check_tenant,
     is_expired,
     next_attempt_at_s,
     share_slots,
@@ -105,3 +106,12 @@ def test_a_function_holds_no_more_slots_than_it_leaves_free(waiting, held, share
 
 def test_the_first_of_too_many_functions_get_a_slot_each():
     assert share_slots([str(n) for n in range(9)], {}, 3) == {"0": 1, "1": 1, "2": 1}
+
+
+@pytest.mark.parametrize(("isolated", "tenant"), [(True, None), (False, "t")])
+def test_a_tenant_goes_with_tenant_isolation_only(isolated, tenant):
+    check_tenant(False, None)
+    check_tenant(True, "t")
+    with pytest.raises(AwsError) as caught:
+        check_tenant(isolated, tenant)
+    assert caught.value.code == "InvalidParameterValueException"

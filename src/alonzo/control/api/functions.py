@@ -23,6 +23,7 @@ async def create_function(
     if ref.qualifier is not None:
         raise invalid_parameter("FunctionName: the name of a new function has no qualifier.")
     rules.check_name(ref.key.name)
+    rules.check_role(params["Role"], ref.key.account)
     configuration = rules.plan_creation(params, ref.key.name, tools.rules())
     tags = rules.plan_tags({}, params.get("Tags") or {})
     data = rules.decide_code(params["Code"])

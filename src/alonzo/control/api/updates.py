@@ -63,6 +63,7 @@ async def update_function_configuration(
 ) -> Mapping[str, Any]:
     """UpdateFunctionConfiguration. One that changes nothing is an update like any other."""
     ref = addressed(context, params)
+    rules.check_role(params.get("Role"), ref.key.account)
     if (runtime := params.get("Runtime")) is not None:
         rules.check_runtime(runtime, tools.rules(), creating=False)
         await tools.check_runtime_available(runtime)
