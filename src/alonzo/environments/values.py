@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from alonzo.model.limits import (
+    DESCRIPTORS_MAX,
+    INIT_TIMEOUT_S,
+    PROCESSES_MAX,
+    RESPONSE_BYTES_MAX,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -70,12 +77,12 @@ class EnvironmentSettings:
     longer, which also bounds the life of its credentials.
     """
 
-    init_timeout_s: float = 10.0
+    init_timeout_s: float = INIT_TIMEOUT_S
     freeze_after_s: float = 0.02
     keep_alive_s: float = 600.0
     age_s_max: float = 6 * 3600.0
     environments_max: int = 1000
-    processes_max: int = 1024
-    descriptors_max: int = 1024
-    response_bytes_max: int = 6 * (1 << 20) + 100
+    processes_max: int = PROCESSES_MAX
+    descriptors_max: int = DESCRIPTORS_MAX
+    response_bytes_max: int = RESPONSE_BYTES_MAX
     endpoint_port: int = 4566

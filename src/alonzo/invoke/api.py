@@ -15,6 +15,7 @@ from alonzo.model.arns import FunctionRef, parse_function_ref
 from alonzo.model.errors import AwsError
 from alonzo.model.functions import ServingVersion
 from alonzo.model.invocations import InvocationType, InvokeRequest, InvokeResult
+from alonzo.model.limits import ACCOUNT_CONCURRENCY
 from alonzo.model.ports import CodeError
 from alonzo.runtimes.base import RuntimeUnavailableError
 from alonzo.sandbox.base import SandboxError
@@ -24,7 +25,7 @@ from alonzo.sandbox.base import SandboxError
 class InvokeSettings:
     """Limits of the data plane. ``concurrency_max`` is the account's, in one region."""
 
-    concurrency_max: int = 1000
+    concurrency_max: int = ACCOUNT_CONCURRENCY
 
 
 class LambdaInvoker:

@@ -22,11 +22,9 @@ TIMEOUT_S_MAX = 900
 MEMORY_MIB_MAX = 10_240
 TMP_MIB_MAX = 10_240
 TAGS_MAX = 50
-LAYERS_MAX = 5
 
 INIT_TIMEOUT_S = 10.0
 ACCOUNT_CONCURRENCY = 1000
-UNRESERVED_CONCURRENCY_MIN = 100
 CODE_STORAGE_BYTES_MAX = 300 * 1024 * MIB
 
 #: How long an event may wait for its next attempt, counted from its acceptance.
