@@ -213,6 +213,86 @@ def test_stop_after_drain_lets_requests_from_inside_end() -> None:
     serve(main)
 
 
+def test_idle_connection_lingers_and_what_it_still_asks_is_its_last() -> None:
+    async def main(world: World) -> None:
+        idle, half = await connect(world.outer), await connect(world.outer)
+        with closing(idle[1]), closing(half[1]):
+            await ask(idle)
+            half[1].write(call(b"/fast")[:-4])
+            await ask(idle)
+            draining = asyncio.ensure_future(world.server.drain(5))
+            await asyncio.sleep(0)
+            idle[1].write(call(b"/fast") + call(b"/fast"))
+            half[1].write(b"\r\n\r\n")
+            for reader, _ in (idle, half):
+                answer = await reader.read()
+                assert answer.count(b"HTTP/1.1 200 OK") == 1
+                assert b"connection: close" in answer
+            await draining
+
+    serve(main, limits=ServerLimits(linger_s=5))
+
+
+def test_linger_ends_and_with_it_the_drain() -> None:
+    async def main(world: World) -> None:
+        idle, never = await connect(world.outer), await connect(world.outer)
+        with closing(idle[1]), closing(never[1]):
+            await ask(idle)
+            await world.server.drain(5)
+            assert world.server.connections == 0
+            assert await idle[0].read() == await never[0].read() == b""
+
+    serve(main, limits=ServerLimits(linger_s=0.05))
+
+
+def test_linger_is_part_of_the_grace() -> None:
+    async def main(world: World) -> None:
+        streams = await connect(world.outer)
+        with closing(streams[1]):
+            await ask(streams)
+            await world.server.drain(0.02)
+            assert world.server.connections == 1
+
+    serve(main, limits=ServerLimits(linger_s=60))
+
+
+def test_drain_serves_those_whom_the_kernel_has_let_in_already() -> None:
+    async def main(world: World) -> None:
+        # Nothing here gives the loop a chance to accept them.
+        waiting = [socket.create_connection(("127.0.0.1", world.outer)) for _ in range(5)]
+        for sock in waiting:
+            sock.sendall(call(b"/fast"))
+        await world.server.drain(5)
+        for sock in waiting:
+            with closing(sock):
+                answer = await asyncio.to_thread(sock.recv, 1000)
+                assert answer.startswith(b"HTTP/1.1 200 OK")
+                assert b"connection: close" in answer
+
+    serve(main)
+
+
+def test_last_answer_is_not_lost_to_a_body_that_is_still_under_way() -> None:
+    async def main(world: World) -> None:
+        reader, writer = await connect(world.outer)
+        with closing(writer):
+            await ask((reader, writer))
+            draining = asyncio.ensure_future(world.server.drain(5))
+            await asyncio.sleep(0)
+            n_bytes = 8_000_000
+            writer.write(b"PUT /fast HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % n_bytes)
+            for _ in range(8):
+                writer.write(bytes(n_bytes // 8))
+                await writer.drain()
+            answer = await reader.read()
+            # Only GET is served: nobody reads that body.
+            assert answer.startswith(b"HTTP/1.1 405 ")
+            assert answer.count(b"HTTP/1.1") == 1
+            await draining
+
+    serve(main)
+
+
 # --- the share of one inner listener
 
 

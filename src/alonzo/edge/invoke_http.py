@@ -13,12 +13,14 @@ import binascii
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
+from alonzo.edge.http1.head import Head
+from alonzo.edge.http1.response import Response, header_value
 from alonzo.model.arns import FUNCTION_NAME_PATTERN
 from alonzo.model.errors import AwsError, validation
-from alonzo.model.http import HttpRequest, HttpResponse
 from alonzo.model.invocations import InvocationType, InvokeRequest, InvokeResult
 from alonzo.model.limits import (
     ASYNC_PAYLOAD_BYTES_MAX,
@@ -27,10 +29,14 @@ from alonzo.model.limits import (
 )
 
 if TYPE_CHECKING:
-    from alonzo.model.context import RequestContext
+    from alonzo.model.context import Principal
 
 _PREFIX = b"/2015-03-31/functions/"
-_SUFFIXES = (b"/invocations", b"/invocations/")
+_PATH = re.compile(re.escape(_PREFIX) + rb"([^/]+)/invocations/?")
+
+#: Names kept, as they came in paths no longer than this; both bound their memory.
+_NAMES_MAX = 2048
+_KEPT_BYTES_MAX = 256
 
 #: Names that are valid for sure and need no decoding, which is nearly all of them.
 _PLAIN_NAME = re.compile(rb"[a-zA-Z0-9-_]{1,64}")
@@ -60,59 +66,78 @@ class PayloadLimits:
 
 def is_invoke(method: str, raw_path: bytes) -> bool:
     """Whether this is ``POST /2015-03-31/functions/{FunctionName}/invocations``, or with ``/``."""
-    if method != "POST" or not raw_path.startswith(_PREFIX):
-        return False
-    label, slash, rest = raw_path[len(_PREFIX) :].partition(b"/")
-    return bool(label) and slash + rest in _SUFFIXES
+    return method == "POST" and raw_path.startswith(_PREFIX) and _name(raw_path) is not None
+
+
+class _Name(NamedTuple):
+    """A function's name in a path. ``plain`` if it is valid for sure."""
+
+    text: str
+    plain: bool
+
+
+def _name(raw_path: bytes) -> _Name | None:
+    return _kept_name(raw_path) if len(raw_path) <= _KEPT_BYTES_MAX else _read_name(raw_path)
+
+
+def _read_name(raw_path: bytes) -> _Name | None:
+    found = _PATH.fullmatch(raw_path)
+    if found is None:
+        return None
+    label: bytes = found[1]
+    plain = _PLAIN_NAME.fullmatch(label) is not None
+    return _Name(label.decode() if plain else _text(label), plain)
+
+
+_kept_name = lru_cache(maxsize=_NAMES_MAX)(_read_name)
 
 
 def parse_invoke(
-    request: HttpRequest, context: RequestContext, limits: PayloadLimits
+    head: Head,
+    body: bytes,
+    limits: PayloadLimits,
+    *,
+    request_id: str,
+    principal: Principal,
+    region: str,
 ) -> InvokeRequest:
-    """Read a request for which ``is_invoke`` holds.
+    """Read a request for which ``is_invoke`` holds. ``principal`` calls in ``region``.
 
     Raises:
         ValidationException: the name, the qualifier or a header breaks the model's constraints.
         InvalidRequestContentException: the client context is not base64 of a JSON object.
         RequestEntityTooLargeException: the payload is longer than its invocation type allows.
     """
-    type_header = log_header = client_context = trace = tenant = None
-    for header, value in request.headers:
-        if header.startswith(b"x-am"):
-            if header == b"x-amz-invocation-type":
-                type_header = value
-            elif header == b"x-amz-log-type":
-                log_header = value
-            elif header == b"x-amz-client-context":
-                client_context = value
-            elif header == b"x-amzn-trace-id":
-                trace = value
-            elif header == b"x-amz-tenant-id":
-                tenant = value
-    label = request.raw_path[len(_PREFIX) :].partition(b"/")[0]
-    name = label.decode() if _PLAIN_NAME.fullmatch(label) else _text(label)
-    qualifier = _qualifier(request.query) if request.query else None
+    header = head.fields.get
+    type_header = header(b"x-amz-invocation-type")
+    log_header = header(b"x-amz-log-type")
+    client_context = header(b"x-amz-client-context")
+    trace = header(b"x-amzn-trace-id")
+    tenant = header(b"x-amz-tenant-id")
+    name = _name(head.raw_path)
+    assert name is not None, "not the path of Invoke"
+    qualifier = _qualifier(head.query) if head.query else None
     kind = _TYPES.get(type_header) if type_header else InvocationType.REQUEST_RESPONSE
     log_tail = _LOG_TYPES.get(log_header) if log_header else False
     tenant_id = None if tenant is None else tenant.decode("latin-1")
-    problems = _problems(name, qualifier, tenant_id, plain=len(name) == len(label))
+    problems = _problems(name, qualifier, tenant_id)
     if kind is None:
         problems.append(_outside("invocationType", type_header, "Event, RequestResponse, DryRun"))
     if log_tail is None:
         problems.append(_outside("logType", log_header, "None, Tail"))
     if problems or kind is None or log_tail is None:
         raise _violations(problems)
-    if len(request.body) > limits.of(kind):
-        raise payload_too_large(len(request.body), kind, limits)
+    if len(body) > limits.of(kind):
+        raise payload_too_large(len(body), kind, limits)
     return InvokeRequest(
-        request_id=context.request_id,
-        account=context.account,
-        region=context.region,
-        function_name=name,
+        request_id=request_id,
+        account=principal.account,
+        region=region,
+        function_name=name.text,
         qualifier=qualifier,
         invocation_type=kind,
-        payload=request.body,
-        principal=context.principal,
+        payload=body,
+        principal=principal,
         log_tail=log_tail,
         client_context=None if client_context is None else _client_context(client_context),
         trace_header=None if trace is None else trace.decode("latin-1"),
@@ -130,26 +155,34 @@ def payload_too_large(n_bytes: int, kind: InvocationType, limits: PayloadLimits)
     )
 
 
-def invocation_type(request_headers: tuple[tuple[bytes, bytes], ...]) -> InvocationType:
+def invocation_type(head: Head) -> InvocationType:
     """The type that the headers ask for; the default if they ask for none that exists."""
-    for name, value in request_headers:
-        if name == b"x-amz-invocation-type":
-            return _TYPES.get(value, InvocationType.REQUEST_RESPONSE)
-    return InvocationType.REQUEST_RESPONSE
+    value = head.fields.get(b"x-amz-invocation-type", b"")
+    return _TYPES.get(value, InvocationType.REQUEST_RESPONSE)
 
 
-def render_invoke(result: InvokeResult) -> HttpResponse:
+def render_invoke(result: InvokeResult, request_id: str) -> Response:
     """Write the answer. The payload is sent as the function gave it."""
-    headers = {"content-type": "application/json", "x-amzn-remapped-content-length": "0"}
+    fields = (
+        "content-type: application/json\r\nx-amzn-remapped-content-length: 0\r\n"
+        f"x-amzn-requestid: {request_id}\r\n"
+    )
     if result.executed_version is not None:
-        headers["x-amz-executed-version"] = result.executed_version
+        fields += f"x-amz-executed-version: {_plain(result.executed_version)}\r\n"
     if result.function_error is not None:
-        headers["x-amz-function-error"] = result.function_error
+        fields += f"x-amz-function-error: {_plain(result.function_error)}\r\n"
     if result.log_tail is not None:
-        headers["x-amz-log-result"] = base64.b64encode(result.log_tail).decode()
+        fields += f"x-amz-log-result: {base64.b64encode(result.log_tail).decode()}\r\n"
     if result.trace_header is not None:
-        headers["x-amzn-trace-id"] = result.trace_header
-    return HttpResponse(result.status, headers, result.payload)
+        fields += f"x-amzn-trace-id: {_plain(result.trace_header)}\r\n"
+    return Response(result.status, fields.encode("latin-1"), result.payload)
+
+
+def _plain(text: str) -> str:
+    """Text as the value of a header, which nearly all text already is."""
+    if text.isascii() and text.isprintable():
+        return text
+    return header_value(text).decode("latin-1")
 
 
 def _qualifier(query: bytes) -> str | None:
@@ -184,11 +217,11 @@ def _bad_content(message: str) -> AwsError:
     return AwsError("InvalidRequestContentException", message, members={"Type": "User"})
 
 
-def _problems(name: str, qualifier: str | None, tenant_id: str | None, *, plain: bool) -> list[str]:
+def _problems(name: _Name, qualifier: str | None, tenant_id: str | None) -> list[str]:
     """What the model's constraints say against the strings; each entry is one violation."""
     problems: list[str] = []
-    if not (plain and len(name) <= 64 and _PLAIN_NAME.fullmatch(name.encode())):
-        problems += _check("functionName", name, 256, FUNCTION_NAME_PATTERN)
+    if not name.plain:
+        problems += _check("functionName", name.text, 256, FUNCTION_NAME_PATTERN)
     if qualifier is not None:
         problems += _check("qualifier", qualifier, 128, _QUALIFIER_PATTERN)
     if tenant_id is not None:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+import os
+import socket
+from collections.abc import Callable
+from contextlib import closing
 
+from alonzo.edge.http1.connections import Connections, Open
 from alonzo.lib.tasks import TaskScope
-
-
-class Connection(Protocol):
-    """What a listener asks of a connection."""
-
-    def shutdown(self) -> None:
-        """Close, at once or after the answer that is waited for."""
-        ...
 
 
 class Listener:
@@ -23,32 +19,75 @@ class Listener:
         self._siblings = siblings
         self._connections_max = connections_max
         self._server: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
-        self._draining = False
+        self._make: Callable[[], asyncio.Protocol] | None = None
+        self._connections = Connections()
         self.requests = requests
+        self.draining = False
 
-    def opened(self, server: asyncio.Server) -> None:
-        """Take note of what accepts for us. For the server alone."""
-        self._server = server
+    async def open(
+        self, make: Callable[[], asyncio.Protocol], where: tuple[str, int] | socket.socket
+    ) -> int:
+        """Listen on an address, or on a socket that listens already. For the server alone.
+
+        Returns:
+            The port, 0 if there is none.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        if isinstance(where, socket.socket):
+            server = await loop.create_server(make, sock=where)
+        else:
+            server = await loop.create_server(make, *where, backlog=2048)
+        self._make, self._server = make, server
         self._siblings.add(self)
+        name: tuple[str, int] | str = server.sockets[0].getsockname()
+        return name[1] if isinstance(name, tuple) else 0
 
-    def try_admit(self, connection: Connection) -> bool:
+    def try_admit(self, connection: Open) -> bool:
         """Count a new connection in, if there is room for it."""
-        if self._draining or len(self._connections) >= self._connections_max:
+        if len(self._connections) >= self._connections_max:
             return False
         self._connections.add(connection)
         return True
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Open) -> None:
         """Give back the room of a connection, if it had any."""
         self._connections.discard(connection)
 
     def drain(self) -> None:
-        """Stop accepting; close each connection, at once or after the answer it waits for."""
+        """Stop accepting; have each connection close after its answer, or after a linger.
+
+        Clients whose connection the kernel has accepted for us may have sent a request already:
+        they are taken over first.
+        """
+        if self.draining:
+            return
+        self.draining = True
+        if self._server is not None and self._server.is_serving():
+            for listening in self._server.sockets:
+                self._take_backlog(listening.fileno())
         self.close()
-        self._draining = True
-        for connection in list(self._connections):
-            connection.shutdown()
+        for connection in self._connections.all():
+            connection.drain()
+
+    def _take_backlog(self, fd: int) -> None:
+        loop, make = asyncio.get_running_loop(), self._make
+        assert make is not None, "a listener that was never opened"
+        with closing(socket.socket(fileno=os.dup(fd))) as listening:
+            listening.setblocking(False)
+            while True:
+                try:
+                    accepted, _ = listening.accept()
+                except OSError:
+                    return
+                accepted.setblocking(False)
+                self.requests.spawn(loop.connect_accepted_socket(make, accepted), name="edge.late")
+
+    async def wait_empty(self) -> None:
+        """Wait until none of its connections and requests is left."""
+        await self._connections.wait_empty()
 
     def close(self) -> None:
         """Stop accepting; open connections go on. Safe to call twice."""

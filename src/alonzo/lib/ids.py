@@ -23,16 +23,37 @@ class SystemIds:
     """Identifiers from the kernel's random generator. Unpredictable, so fit for secrets too."""
 
     def uuid(self) -> str:
-        """A random (version 4) UUID; about 1 µs, against 2 µs for ``uuid.uuid4``."""
-        raw = bytearray(os.urandom(16))
-        raw[6] = raw[6] & 0x0F | 0x40
-        raw[8] = raw[8] & 0x3F | 0x80
-        h = raw.hex()
-        return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+        """A random (version 4) UUID; about 0.4 µs, against 2 µs for ``uuid.uuid4``."""
+        try:
+            return _READY.pop()
+        except IndexError:
+            _READY.extend(_random_uuids(_READY_MAX))
+            return _READY.pop()
 
     def hex(self, n_bytes: int) -> str:
         """``n_bytes`` random bytes as lower-case hex."""
         return os.urandom(n_bytes).hex()
+
+
+#: UUIDs made with one call of the kernel. Threads share them: a list gives each one away once.
+_READY: list[str] = []
+_READY_MAX = 256
+
+# A child of a fork must not give away its parent's once more.
+os.register_at_fork(after_in_child=_READY.clear)
+
+
+def _random_uuids(count: int) -> list[str]:
+    text = os.urandom(16 * count).hex()
+    return [
+        f"{text[at : at + 8]}-{text[at + 8 : at + 12]}-4{text[at + 13 : at + 16]}-"
+        f"{_VARIANT[text[at + 16]]}{text[at + 17 : at + 20]}-{text[at + 20 : at + 32]}"
+        for at in range(0, 32 * count, 32)
+    ]
+
+
+#: The upper two bits of this digit are 1 and 0. Source: RFC 9562, 4.1.
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class SequentialIds:

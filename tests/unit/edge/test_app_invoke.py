@@ -11,15 +11,15 @@ from botocore.parsers import create_parser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alonzo.edge.http1.head import Head
+from alonzo.edge.http1.response import Response
 from alonzo.edge.invoke_http import PayloadLimits, is_invoke, parse_invoke, render_invoke
 from alonzo.edge.models import service_model
-from alonzo.model.context import Principal, RequestContext
+from alonzo.model.context import Principal
 from alonzo.model.errors import AwsError
-from alonzo.model.http import HttpRequest
 from alonzo.model.invocations import InvocationType, InvokeRequest, InvokeResult
 
 ROOT = Principal("000000000000", "arn:aws:iam::000000000000:root", "000000000000", "AKID", True)
-CONTEXT = RequestContext("id-1", "000000000000", "eu-west-1", ROOT, "http://h", "127.0.0.1")
 LIMITS = PayloadLimits()
 
 
@@ -36,8 +36,13 @@ def parse(
     )
     path = f"/2015-03-31/functions/{label}/invocations".encode()
     assert is_invoke("POST", path)
-    request = HttpRequest("POST", path, query.encode(), pairs, body, "127.0.0.1")
-    return parse_invoke(request, CONTEXT, limits)
+    head = Head("POST", path, query.encode(), pairs)
+    return parse_invoke(head, body, limits, request_id="id-1", principal=ROOT, region="eu-west-1")
+
+
+def headers_of(response: Response) -> dict[str, str]:
+    lines = response.fields.decode("latin-1").removesuffix("\r\n").split("\r\n")
+    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
 
 def refusal(*args: str, **kwargs: object) -> AwsError:
@@ -171,11 +176,13 @@ def test_botocore_reads_the_answer_back() -> None:
         log_tail=b"END\n",
         trace_header="Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
     )
-    response = render_invoke(result)
-    assert response.headers["content-type"] == "application/json"
-    assert response.headers["x-amzn-remapped-content-length"] == "0"
+    response = render_invoke(result, "id-1")
+    headers = headers_of(response)
+    assert headers["content-type"] == "application/json"
+    assert headers["x-amzn-requestid"] == "id-1"
+    assert headers["x-amzn-remapped-content-length"] == "0"
     shape = service_model("lambda").operation_model("Invoke").output_shape
-    raw = {"status_code": 200, "headers": HeadersDict(response.headers), "body": response.body}
+    raw = {"status_code": 200, "headers": HeadersDict(headers), "body": response.body}
     parsed = create_parser("rest-json").parse(raw, shape)
     assert parsed["Payload"] == '{"errorMessage":"no"}'
     assert parsed["ExecutedVersion"] == "7"
@@ -184,11 +191,21 @@ def test_botocore_reads_the_answer_back() -> None:
     assert parsed["StatusCode"] == 200
 
 
+@pytest.mark.parametrize("text", ["7\r\nx-evil: 1", "7\x00", "7\x7f", "\u20ac"])
+def test_no_value_of_an_answer_breaks_its_head(text: str) -> None:
+    response = render_invoke(InvokeResult(200, b"", text, trace_header=text), "id-1")
+    assert b"\x00" not in response.fields
+    assert b"\x7f" not in response.fields
+    headers = headers_of(response)
+    assert "x-evil" not in headers
+    assert headers["x-amz-executed-version"] == headers["x-amzn-trace-id"]
+
+
 def test_accepted_event_says_no_version() -> None:
-    response = render_invoke(InvokeResult(202))
+    response = render_invoke(InvokeResult(202), "id-1")
     assert response.status == 202
     assert response.body == b""
-    assert "x-amz-executed-version" not in response.headers
+    assert "x-amz-executed-version" not in headers_of(response)
 
 
 @settings(max_examples=200, deadline=None)
@@ -202,6 +219,9 @@ def test_any_bytes_give_a_call_or_a_named_error(label: bytes, query: bytes, valu
         (name, value) for name in (b"x-amz-client-context", b"x-amzn-trace-id", b"x-amz-tenant-id")
     )
     path = b"/2015-03-31/functions/" + label + b"/invocations"
-    request = HttpRequest("POST", path, b"Qualifier=" + query, headers, b"", "127.0.0.1")
+    head = Head("POST", path, b"Qualifier=" + query, headers)
     with suppress(AwsError):
-        assert parse_invoke(request, CONTEXT, LIMITS).function_name
+        call = parse_invoke(
+            head, b"", LIMITS, request_id="id-1", principal=ROOT, region="eu-west-1"
+        )
+        assert call.function_name

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from alonzo.edge.http1.head import Head
 from alonzo.edge.sigv4.chunked import ChunkDecoder, decode_body
 from alonzo.edge.sigv4.claim import read_claim
 from alonzo.edge.sigv4.refusals import AuthFailure, Refusal
@@ -35,10 +36,11 @@ class OneKey:
 
 def verify(key: tuple[str, str], at: str, request: HttpRequest) -> ChunkSeal | None:
     clock = ManualClock(datetime.fromisoformat(at).timestamp())
-    claim = read_claim(request)
+    head = Head.of(request)
+    claim = read_claim(head)
     assert claim is not None
     verifier = Verifier(OneKey(*key), clock)
-    return verifier.verify(request, claim, verifier.find_key(claim))
+    return verifier.verify(head, request.body, claim, verifier.find_key(claim))
 
 
 def suite_request(

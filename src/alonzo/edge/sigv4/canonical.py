@@ -11,9 +11,13 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from urllib.parse import quote, unquote_to_bytes
+
+from alonzo.edge.http1.head import trim
 
 ALGORITHM = b"AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
@@ -22,6 +26,10 @@ EMPTY_SHA256 = sha256(b"").hexdigest()
 
 #: RFC 3986, 2.3, beside letters and digits. ``quote`` itself always keeps these.
 _UNRESERVED = "-_.~"
+
+#: Paths kept, and the longest of them; both bound their memory.
+_PATHS_MAX = 2048
+_KEPT_BYTES_MAX = 256
 
 # Paths and queries that already are in canonical spelling, which is nearly all of them.
 _PLAIN_PATH = re.compile(rb"(?:/[A-Za-z0-9_~%-][A-Za-z0-9_.~%-]*)+/?|/")
@@ -39,11 +47,20 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
 
 def canonical_path(raw_path: bytes, *, service: str) -> bytes:
     """The path as signed: normalised and encoded once more; S3 alone signs it as it was sent."""
+    if len(raw_path) <= _KEPT_BYTES_MAX:
+        return _kept_path(raw_path, service)
+    return _encode_path(raw_path, service)
+
+
+def _encode_path(raw_path: bytes, service: str) -> bytes:
     if service == "s3":
         return quote(unquote_to_bytes(raw_path), safe="/" + _UNRESERVED).encode()
     if _PLAIN_PATH.fullmatch(raw_path):
         return raw_path.replace(b"%", b"%25")
     return quote(_remove_dot_segments(raw_path), safe="/" + _UNRESERVED).encode()
+
+
+_kept_path = lru_cache(maxsize=_PATHS_MAX)(_encode_path)
 
 
 def _remove_dot_segments(path: bytes) -> bytes:
@@ -83,44 +100,50 @@ def _recode(text: bytes) -> bytes:
     return quote(unquote_to_bytes(text.replace(b"+", b" ")), safe=_UNRESERVED).encode()
 
 
-def fold_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Headers by name; the values of a repeated one are trimmed and joined by commas, in order."""
-    folded: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in folded:
-            folded[name] = trim(folded[name]) + b"," + trim(value)
-        else:
-            folded[name] = value
-    return folded
+class CanonicalForm:
+    """The canonical request for one list of signed headers, but for what differs each time."""
 
+    __slots__ = ("_name", "_shape", "_signed_headers", "_values")
 
-def trim(value: bytes) -> bytes:
-    """A header value without outer white space, and with one space for each run within."""
-    return b" ".join(value.split())
+    def __init__(self, signed_headers: bytes) -> None:
+        """``signed_headers`` is the list as the client wrote it, ``a;b;c``."""
+        names = signed_headers.split(b";")
+        block = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in names])
+        self._shape = b"%b\n%b\n%b\n" + block + b"\n%b\n%b"
+        self._signed_headers = signed_headers
+        self._values = itemgetter(*names)
+        # Of a single name, ``itemgetter`` makes no tuple.
+        self._name = names[0] if len(names) == 1 else None
 
+    def fill(
+        self,
+        *,
+        method: str,
+        path: bytes,
+        query: bytes,
+        fields: Mapping[bytes, bytes],
+        payload_hash: bytes,
+    ) -> bytes:
+        """The canonical request. ``fields`` are the folded headers.
 
-def canonical_request(
-    *,
-    method: str,
-    path: bytes,
-    query: bytes,
-    headers: Mapping[bytes, bytes],
-    signed_headers: bytes,
-    payload_hash: bytes,
-) -> bytes:
-    """Put the canonical parts together.
-
-    ``headers`` are folded; ``signed_headers`` is the list as the client wrote it, ``a;b;c``.
-
-    Raises:
-        KeyError: a signed header is not in the request.
-    """
-    names = signed_headers.split(b";")
-    block = b"\n".join([name + b":" + headers[name] for name in names]) + b"\n"
-    # One look over all of them: hardly a request has a header that needs trimming.
-    if b"  " in block or b": " in block or b" \n" in block or b"\t" in block:
-        block = b"".join([name + b":" + trim(headers[name]) + b"\n" for name in names])
-    return b"\n".join((method.encode(), path, query, block, signed_headers, payload_hash))
+        Raises:
+            KeyError: a signed header is not in the request.
+        """
+        values = self._values(fields) if self._name is None else (fields[self._name],)
+        signed_headers = self._signed_headers
+        text = self._shape % (method.encode(), path, query, *values, signed_headers, payload_hash)
+        # One look over all of it: hardly a request signs a header that could need trimming.
+        if b" " in text or b"\t" in text:
+            values = map(trim, values)
+            text = self._shape % (
+                method.encode(),
+                path,
+                query,
+                *values,
+                signed_headers,
+                payload_hash,
+            )
+        return text
 
 
 def string_to_sign(timestamp: str, scope: str, request: bytes) -> bytes:

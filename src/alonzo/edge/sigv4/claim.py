@@ -12,94 +12,120 @@ from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from alonzo.edge.sigv4.canonical import TERMINATOR
+from alonzo.edge.http1.head import Head
+from alonzo.edge.sigv4.canonical import TERMINATOR, CanonicalForm
 from alonzo.edge.sigv4.refusals import AuthFailure, Refusal
-from alonzo.model.http import HttpRequest
 
 #: Longest life of a presigned URL: a week. Source: IAM User Guide, ``X-Amz-Expires``.
 EXPIRES_S_MAX = 604_800
 
-_HEADER = re.compile(
+#: Terms kept, as they came in headers no longer than this; both bound their memory.
+TERMS_MAX = 512
+_KEPT_BYTES_MAX = 1024
+
+_SIGNATURE_BYTES = 64
+
+#: All of a usual header before the signature.
+_USUAL = re.compile(
     rb"AWS4-HMAC-SHA256 Credential=([^/,\s=]+/\d{8}/[^/,\s=]+/[^/,\s=]+/aws4_request), ?"
-    rb"SignedHeaders=([^,\s=]+), ?Signature=([0-9a-f]{64})"
+    rb"SignedHeaders=([^,\s=]+), ?Signature="
 )
 _REGION = re.compile(r"[a-z]{2,5}(?:-[a-z]{2,12}){1,3}-\d{1,2}")
 _SERVICE = re.compile(r"[a-z0-9-]{1,64}")
 
 
+class Terms:
+    """What the claims of one client have in common for a day: scope, and what is signed.
+
+    ``date``, ``region`` and ``service`` are those of ``scope``, the credential scope as it is
+    signed. ``signed`` are the names of the signed headers, ``form`` the canonical request for them.
+    """
+
+    __slots__ = ("_key", "access_key_id", "date", "form", "region", "scope", "service", "signed")
+
+    def __init__(
+        self, access_key_id: str, date: str, region: str, service: str, signed_headers: bytes
+    ) -> None:
+        self._key = (access_key_id, date, region, service, signed_headers)
+        self.access_key_id = access_key_id
+        self.date = date
+        self.region = region
+        self.service = service
+        self.scope = f"{date}/{region}/{service}/{TERMINATOR}"
+        self.signed = frozenset(signed_headers.split(b";"))
+        self.form = CanonicalForm(signed_headers)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Terms) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
 class Claim(NamedTuple):
     """Who says to have signed what, and when.
 
-    ``date``, ``region`` and ``service`` are the credential scope. ``timestamp`` is as sent, or
-    None if the request has none. ``signed_headers`` is the list as written. ``expires_s`` is None
-    unless the URL is presigned.
+    ``timestamp`` is as sent, or None if the request has none. ``expires_s`` is None unless the URL
+    is presigned.
     """
 
-    access_key_id: str
-    date: str
-    region: str
-    service: str
-    signed_headers: bytes
+    terms: Terms
     signature: str
     timestamp: str | None
     session_token: str | None
     expires_s: int | None = None
 
     @property
-    def scope(self) -> str:
-        """The credential scope as it is signed."""
-        return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
+    def region(self) -> str:
+        """The region of the credential scope."""
+        return self.terms.region
+
+    @property
+    def service(self) -> str:
+        """The service of the credential scope."""
+        return self.terms.service
 
 
-def read_claim(request: HttpRequest) -> Claim | None:
+def read_claim(head: Head) -> Claim | None:
     """Read the claim of a request; None if it makes none.
 
     Raises:
         AuthFailure: there is one, but it is malformed, or there are two.
     """
-    authorization = timestamp = date = token = None
-    for name, value in request.headers:
-        if name == b"authorization":
-            if authorization is not None:
-                raise _incomplete("Only one Authorization header is allowed.")
-            authorization = value
-        elif name == b"x-amz-date":
-            timestamp = value
-        elif name == b"x-amz-security-token":
-            token = value
-        elif name == b"date":
-            date = value
-    presigned = b"X-Amz-Algorithm=" in request.query
+    fields = head.fields
+    authorization = fields.get(b"authorization")
+    presigned = bool(head.query) and b"X-Amz-Algorithm=" in head.query
     if authorization is None:
-        return _from_query(request.query) if presigned else None
+        return _from_query(head.query) if presigned else None
     if presigned:
         raise _incomplete("Only one auth mechanism allowed: a header and a query signature.")
-    stamp = timestamp or date
-    return _from_header(
-        authorization,
-        stamp.decode("latin-1") if stamp else None,
-        token.decode("latin-1") if token else None,
+    if len(fields) != len(head.headers) and head.count(b"authorization") > 1:
+        raise _incomplete("Only one Authorization header is allowed.")
+    stamp = fields.get(b"x-amz-date") or fields.get(b"date")
+    token = fields.get(b"x-amz-security-token")
+    timestamp = stamp.decode("latin-1") if stamp else None
+    terms, signature = _from_header(authorization, has_date=timestamp is not None)
+    return Claim(
+        terms, signature, timestamp, token.decode("latin-1") if token is not None else None
     )
 
 
-def _from_header(authorization: bytes, timestamp: str | None, token: str | None) -> Claim:
-    found = _HEADER.fullmatch(authorization)
-    if found is not None:
-        credential, signed_headers, signature = found.groups()
-    else:
-        fields = _header_fields(authorization, has_date=timestamp is not None)
-        credential, signed_headers, signature = (
-            fields[b"Credential"],
-            fields[b"SignedHeaders"],
-            fields[b"Signature"],
-        )
-    return _claim(
-        credential.decode("latin-1"),
-        signed_headers=signed_headers,
-        signature=signature.decode("latin-1"),
-        timestamp=timestamp,
-        session_token=token,
-    )
+def _from_header(authorization: bytes, *, has_date: bool) -> tuple[Terms, str]:
+    usual, signature = authorization[:-_SIGNATURE_BYTES], authorization[-_SIGNATURE_BYTES:]
+    if len(usual) <= _KEPT_BYTES_MAX and signature.isalnum():
+        terms = _usual_terms(usual)
+        if terms is not None:
+            return terms, signature.decode("ascii")
+    fields = _header_fields(authorization, has_date=has_date)
+    terms = _terms(fields[b"Credential"].decode("latin-1"), fields[b"SignedHeaders"])
+    return terms, fields[b"Signature"].decode("latin-1")
+
+
+@lru_cache(maxsize=TERMS_MAX)
+def _usual_terms(usual: bytes) -> Terms | None:
+    """The terms of a header in the usual order, all of it before the signature."""
+    found = _USUAL.fullmatch(usual)
+    return None if found is None else _terms(found[1].decode("latin-1"), found[2])
 
 
 def _header_fields(authorization: bytes, *, has_date: bool) -> dict[bytes, bytes]:
@@ -153,42 +179,19 @@ def _from_query(query: bytes) -> Claim:
             "X-Amz-Expires must be less than a week (in seconds); "
             f"that is, the given X-Amz-Expires must be less than {EXPIRES_S_MAX} seconds"
         )
-    return _claim(
-        fields["X-Amz-Credential"],
-        signed_headers=fields["X-Amz-SignedHeaders"].encode("utf-8", "replace"),
-        signature=fields["X-Amz-Signature"],
-        timestamp=fields["X-Amz-Date"],
-        session_token=fields.get("X-Amz-Security-Token"),
-        expires_s=int(expires),
-    )
-
-
-def _claim(
-    credential: str,
-    *,
-    signed_headers: bytes,
-    signature: str,
-    timestamp: str | None,
-    session_token: str | None,
-    expires_s: int | None = None,
-) -> Claim:
-    key_id, date, region, service = _scope(credential)
     return Claim(
-        access_key_id=key_id,
-        date=date,
-        region=region,
-        service=service,
-        signed_headers=signed_headers,
-        signature=signature,
-        timestamp=timestamp,
-        session_token=session_token,
-        expires_s=expires_s,
+        _terms(
+            fields["X-Amz-Credential"], fields["X-Amz-SignedHeaders"].encode("utf-8", "replace")
+        ),
+        fields["X-Amz-Signature"],
+        fields["X-Amz-Date"],
+        fields.get("X-Amz-Security-Token"),
+        int(expires),
     )
 
 
-@lru_cache(maxsize=1024)
-def _scope(credential: str) -> tuple[str, str, str, str]:
-    """Take a credential apart; the same one comes with every request of a client's day."""
+def _terms(credential: str, signed_headers: bytes) -> Terms:
+    """Take a credential apart."""
     parts = credential.split("/")
     if len(parts) != 5 or not all(parts):
         raise _incomplete(
@@ -207,7 +210,7 @@ def _scope(credential: str) -> tuple[str, str, str, str]:
         )
     if wrong:
         raise AuthFailure(Refusal.MISMATCH, "".join(wrong))
-    return key_id, date, region, service
+    return Terms(key_id, date, region, service, signed_headers)
 
 
 def _check_algorithm(algorithm: str) -> None:

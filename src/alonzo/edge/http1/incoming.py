@@ -1,0 +1,172 @@
+"""One request as it comes off the wire: its head, and its body as far as it is here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from alonzo.edge.http1.head import Head
+
+#: Pieces of a body that are shorter are gathered.
+_SMALL_BYTES = 4096
+
+
+class BodyTooLargeError(Exception):
+    """The body is over the limit. ``n_bytes`` is its announced length, or what came so far."""
+
+    def __init__(self, n_bytes: int, bytes_max: int) -> None:
+        super().__init__(n_bytes)
+        self.n_bytes = n_bytes
+        self.bytes_max = bytes_max
+
+
+class ClientGoneError(Exception):
+    """The client left before its request was whole."""
+
+
+class Source(Protocol):
+    """Where the rest of a body comes from."""
+
+    def wants_body(self, incoming: Incoming) -> None:
+        """Have the client go on with the body."""
+        ...
+
+
+class Incoming:
+    """One request. Its connection feeds it, one handler reads it, and both end it once.
+
+    ``keep_alive`` is whether the connection may serve another request after this one.
+    """
+
+    __slots__ = (
+        "_asked_bytes_max",
+        "_look",
+        "_n_bytes",
+        "_pieces",
+        "_source",
+        "_wake",
+        "answered",
+        "expects_continue",
+        "gone",
+        "head",
+        "http_1_0",
+        "keep_alive",
+        "source_ip",
+        "started",
+        "whole",
+    )
+
+    def __init__(
+        self,
+        source: Source,
+        head: Head,
+        source_ip: str,
+        *,
+        http_1_0: bool,
+        keep_alive: bool,
+        expects_continue: bool,
+    ) -> None:
+        self.head = head
+        self.source_ip = source_ip
+        self.http_1_0 = http_1_0
+        self.keep_alive = keep_alive
+        #: The client waits for ``100 Continue`` before it sends the body.
+        self.expects_continue = expects_continue
+        #: All of the body is here.
+        self.whole = False
+        #: The client is not there any more.
+        self.gone = False
+        #: Bytes of the answer are on their way; all of them.
+        self.started = self.answered = False
+        self._source = source
+        # The first one is never a bytearray.
+        self._pieces: list[bytes | bytearray] = []
+        self._n_bytes = 0
+        self._asked_bytes_max: int | None = None
+        self._look: Callable[[bytes], None] | None = None
+        self._wake: asyncio.Future[None] | None = None
+
+    # --- for the handler
+
+    async def read_body(self, bytes_max: int, look: Callable[[bytes], None] | None = None) -> bytes:
+        """All of the body. To be called once. ``look`` is shown each piece as soon as it is here.
+
+        Raises:
+            BodyTooLargeError: it is longer than that; what is left of it will be thrown away.
+            ClientGoneError: it will never be whole.
+        """
+        announced = self.head.fields.get(b"content-length")
+        if announced is not None and (length := int(announced)) > bytes_max:
+            raise BodyTooLargeError(length, bytes_max)
+        self._asked_bytes_max = bytes_max
+        if look is not None:
+            self._look = look
+            for piece in self._pieces:
+                look(bytes(piece))
+        if not self.whole:
+            self._source.wants_body(self)
+            await self._wait_whole(bytes_max)
+        if self._n_bytes > bytes_max:
+            raise BodyTooLargeError(self._n_bytes, bytes_max)
+        pieces, self._pieces = self._pieces, []
+        return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+
+    async def _wait_whole(self, bytes_max: int) -> None:
+        while not self.whole and self._n_bytes <= bytes_max:
+            if self.gone:
+                raise ClientGoneError
+            self._wake = asyncio.get_running_loop().create_future()
+            try:
+                await self._wake
+            finally:
+                self._wake = None
+
+    # --- for the connection
+
+    @property
+    def asked(self) -> bool:
+        """Whether the handler wants the body."""
+        return self._asked_bytes_max is not None
+
+    @property
+    def n_bytes(self) -> int:
+        """How much of the body came."""
+        return self._n_bytes
+
+    def feed(self, piece: bytes) -> None:
+        """Take some of the body; what is over the asked limit is only counted."""
+        self._n_bytes += len(piece)
+        asked_bytes_max = self._asked_bytes_max
+        if asked_bytes_max is None or self._n_bytes <= asked_bytes_max:
+            self._keep(piece)
+            if self._look is not None:
+                self._look(piece)
+        else:
+            self._pieces.clear()
+            self.wake()
+
+    def _keep(self, piece: bytes) -> None:
+        pieces = self._pieces
+        if not pieces or len(piece) >= _SMALL_BYTES:
+            pieces.append(piece)
+        elif isinstance(tail := pieces[-1], bytearray):
+            # An object for each of millions of tiny chunks would be many times the body.
+            tail += piece
+        else:
+            pieces.append(bytearray(piece))
+
+    def finish(self) -> None:
+        """The body is whole."""
+        self.whole = True
+        self.wake()
+
+    def drop(self) -> None:
+        """The client is gone, or wants no more."""
+        self.gone = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the handler look again."""
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
