@@ -179,6 +179,65 @@ def test_tags_come_and_go(aws, deployed):
     assert aws.json("lambda", "list-tags", "--resource", arn)["Tags"] == {"stage": "live"}
 
 
+def test_versions_are_published_listed_and_deleted(aws, deployed):
+    name = ("--function-name", deployed)
+    shown = aws.json("lambda", "publish-version", *name, "--description", "first")
+    assert (shown["Version"], shown["Description"], shown["State"]) == ("1", "first", "Active")
+    listed = aws.text(
+        "lambda", "list-versions-by-function", *name, "--output", "text",
+        "--query", "Versions[].Version",
+    )  # fmt: skip
+    assert listed.split() == ["$LATEST", "1"]
+    shown, answer = aws.invoke(deployed, {"name": "v"}, "--qualifier", "1")
+    assert (shown["ExecutedVersion"], answer["hello"]) == ("1", "v")
+    deleted = aws.json("lambda", "delete-function", *name, "--qualifier", "1")
+    assert deleted == {"StatusCode": 204}
+
+
+def test_aliases_are_created_changed_and_deleted(aws, deployed):
+    name = ("--function-name", deployed)
+    alias = (*name, "--name", "prod")
+    aws.json("lambda", "publish-version", *name)
+    created = aws.json("lambda", "create-alias", *alias, "--function-version", "1")
+    assert aws.json("lambda", "get-alias", *alias) == created
+    updated = aws.json("lambda", "update-alias", *alias, "--description", "live")
+    assert updated["Description"] == "live"
+    listed = aws.json("lambda", "list-aliases", *name, "--function-version", "1")["Aliases"]
+    assert listed == [updated]
+    assert aws.invoke(deployed, {}, "--qualifier", "prod")[0]["ExecutedVersion"] == "1"
+    assert aws.text("lambda", "delete-alias", *alias) == ""
+
+
+def test_concurrency_is_reserved_and_given_back(aws, deployed):
+    name = ("--function-name", deployed)
+    reserved = aws.json(
+        "lambda", "put-function-concurrency", *name, "--reserved-concurrent-executions", "0"
+    )
+    assert aws.json("lambda", "get-function-concurrency", *name) == reserved
+    throttled = aws.run("lambda", "invoke", *name, "answer.json")
+    assert throttled.returncode == 255
+    assert "(TooManyRequestsException) when calling the Invoke operation" in throttled.stderr
+    assert "Rate Exceeded." in throttled.stderr
+    assert aws.text("lambda", "delete-function-concurrency", *name) == ""
+    assert aws.text("lambda", "get-function-concurrency", *name) == ""
+
+
+def test_loops_and_runtime_updates_are_configured(aws, deployed):
+    name = ("--function-name", deployed)
+    allowed = aws.json(
+        "lambda", "put-function-recursion-config", *name, "--recursive-loop", "Allow"
+    )
+    assert aws.json("lambda", "get-function-recursion-config", *name) == allowed
+    updates = aws.json(
+        "lambda", "put-runtime-management-config", *name, "--update-runtime-on", "FunctionUpdate"
+    )
+    assert updates["UpdateRuntimeOn"] == "FunctionUpdate"
+    assert aws.json("lambda", "get-runtime-management-config", *name) == updates
+    (aws.folder / "event.json").write_text('{"name": "old"}')
+    done = aws.json("lambda", "invoke-async", *name, "--invoke-args", "event.json")
+    assert done == {"Status": 202}
+
+
 def test_list_functions_goes_on_where_the_last_command_stopped(platform, tmp_path):
     """In a region of its own, so that nothing but these functions is listed."""
     client = platform.client("lambda", "eu-north-1")
@@ -303,11 +362,11 @@ def test_the_log_of_a_function_can_be_read(aws, deployed):
             "(InvalidParameterValueException) when calling the ListFunctions operation: Marker: ",
         ),
         (
-            ["lambda", "list-layers"],
+            ["lambda", "list-function-url-configs", "--function-name", "any"],
             {},
             255,
-            "(UnknownOperationException) when calling the ListLayers operation: ListLayers is not "
-            "supported by Alonzo yet.",
+            "(UnknownOperationException) when calling the ListFunctionUrlConfigs operation: "
+            "ListFunctionUrlConfigs is not supported by Alonzo yet.",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from random import Random
 
 import pytest
 
@@ -27,7 +28,12 @@ async def opened(path):
     store = await SqliteStore.open(path / "db", clock=SystemClock())
     try:
         async with TaskScope() as scope:
-            directory = Directory(store, scope, lambda key, live: changes.put_nowait((key, live)))
+            directory = Directory(
+                store,
+                scope,
+                lambda key, live: changes.put_nowait((key, live)),
+                chance=Random(5).random,
+            )
             yield store, directory, changes
             directory.close()
     finally:
@@ -57,8 +63,9 @@ def test_a_committed_change_is_what_the_next_call_runs_on(tmp_path):
         async with opened(tmp_path) as (store, directory, changes):
             for generation in ("one", "two"):
                 await put(store, serving(generation))
-                assert await directory.resolve(FunctionRef(KEY, None)) == serving(generation)
-                assert await directory.resolve(FunctionRef(KEY, "$LATEST")) == serving(generation)
+                for qualifier in (None, "$LATEST"):
+                    target = await directory.resolve(FunctionRef(KEY, qualifier))
+                    assert target.version == serving(generation)
             async with asyncio.timeout(5):
                 heard = [await changes.get(), await changes.get()]
             assert heard[-1] == (KEY, frozenset({"two"}))
@@ -119,7 +126,9 @@ def test_an_older_reading_that_ends_late_does_not_retire_the_newer_generation(tm
         async with opened(tmp_path) as (store, _, _), TaskScope() as scope:
             heard = []
             reads = Reads(store, held={0})
-            directory = Directory(reads, scope, lambda key, live: heard.append((key, live)))
+            directory = Directory(
+                reads, scope, lambda key, live: heard.append((key, live)), chance=Random(5).random
+            )
             await put(store, serving("one"))
             async with asyncio.timeout(5):
                 await reads.arrived.wait()
@@ -137,7 +146,9 @@ def test_a_change_is_heard_although_the_store_fails_at_first(tmp_path):
         async with opened(tmp_path) as (store, _, _), TaskScope() as scope:
             heard = []
             reads = Reads(store, failing={0, 1})
-            directory = Directory(reads, scope, lambda key, live: heard.append((key, live)))
+            directory = Directory(
+                reads, scope, lambda key, live: heard.append((key, live)), chance=Random(5).random
+            )
             await put(store, serving("one"))
             async with asyncio.timeout(5):
                 await scope.drain()

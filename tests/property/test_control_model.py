@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from alonzo.control.records import list_deploying
 from alonzo.control.sweeper import GRACE_S, Sweeper
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.errors import AwsError
@@ -23,8 +24,30 @@ from alonzo.model.ports import CodeError
 from alonzo.testing.control import ACCOUNT, REGION, ControlRig, open_control, zip_of
 
 NAMES = st.sampled_from(["f", "g"])
+ALIASES = st.sampled_from(["a", "b"])
+#: Of a version that may exist or not, or may have existed.
+VERSIONS = st.integers(1, 4).map(str)
+TIMEOUTS = st.sampled_from([3, 4, 900])
+WEIGHTS = st.sampled_from([0.0, 0.5, 1.0])
 PACKAGES = [zip_of({"a": str(number)}) for number in range(3)]
 BROKEN = st.booleans()
+
+
+#: What a version consists of: its code and its timeout.
+Content = tuple[bytes, int]
+
+
+@dataclass
+class Version:
+    """What the model knows of one published version."""
+
+    content: Content
+    document: dict[str, Any]
+    state: str = "Pending"
+
+    @property
+    def status(self) -> str | None:
+        return "Successful" if self.state == "Active" else None
 
 
 @dataclass
@@ -35,13 +58,40 @@ class Expected:
     timeout: int = 3
     state: str = "Pending"
     status: str | None = None
-    serving: tuple[bytes, int] | None = None
+    serving: Content | None = None
     tags: dict[str, str] = field(default_factory=dict)
     revisions: set[str] = field(default_factory=set)
+    versions: dict[str, Version] = field(default_factory=dict)
+    last_version: int = 0
+    published: Content | None = None
+    aliases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reserved: int | None = None
+
+    @property
+    def content(self) -> Content:
+        return self.code, self.timeout
 
     @property
     def busy(self) -> bool:
         return self.state != "Active" or self.status == "InProgress"
+
+    @property
+    def is_published(self) -> bool:
+        """Whether what would be published is there already."""
+        last = self.versions.get(str(self.last_version))
+        return self.published == self.content and last is not None and last.state != "Failed"
+
+    def users_of(self, version: str) -> list[str]:
+        """The aliases that send a version calls."""
+        return sorted(
+            name
+            for name, alias in self.aliases.items()
+            if version == alias["FunctionVersion"] or version in shares(alias)
+        )
+
+
+def shares(alias: dict[str, Any]) -> dict[str, float]:
+    return alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
 
 
 class ControlModel(RuleBasedStateMachine):
@@ -56,6 +106,10 @@ class ControlModel(RuleBasedStateMachine):
         self.opened = open_control(self.folder, deploying=False)
         self.rig: ControlRig = self.run(self.opened.__aenter__())
         self.expected: dict[str, Expected] = {}
+        # Most of what there is to see needs a function that is ready, and a version of it.
+        self.create("f", PACKAGES[0])
+        self.deploy(broken=False)
+        self.publish("f")
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
@@ -94,7 +148,118 @@ class ControlModel(RuleBasedStateMachine):
         if (expected := self.updated(name, self.outcome(call), dry=dry)) is not None:
             expected.code = code
 
-    @rule(name=NAMES, timeout=st.integers(1, 900))
+    @rule(name=NAMES, code=st.sampled_from(PACKAGES))
+    def update_code_and_publish(self, name: str, code: bytes) -> None:
+        expected = self.expected.get(name)
+        outcome = self.outcome(
+            self.rig.call("UpdateFunctionCode", FunctionName=name, ZipFile=code, Publish=True)
+        )
+        if expected is None or expected.busy:
+            assert isinstance(outcome, str)
+            return
+        expected.code = code
+        expected.status = "InProgress"
+        self.note(name, self.run(self.rig.configuration(name)))
+        self.published(name, outcome, state="Pending")
+
+    @rule(name=NAMES)
+    def publish(self, name: str) -> None:
+        expected = self.expected.get(name)
+        before = expected and self.run(self.rig.configuration(name))
+        outcome = self.outcome(self.rig.call("PublishVersion", FunctionName=name))
+        if expected is None:
+            assert outcome == "ResourceNotFoundException"
+        elif expected.busy:
+            assert outcome == "ResourceConflictException"
+        else:
+            is_new = not expected.is_published
+            # What is not what serves has to be deployed first.
+            ready = expected.status == "Successful"
+            self.published(name, outcome, state="Active" if ready else "Pending")
+            after = self.run(self.rig.configuration(name))
+            assert (before != after) == is_new
+            if is_new:
+                self.note(name, after)
+
+    def published(self, name: str, document: Any, *, state: str) -> None:
+        """Note what was answered to a publication."""
+        expected = self.expected[name]
+        if expected.is_published:
+            version = expected.versions[str(expected.last_version)]
+            assert document == version.document
+            return
+        expected.last_version += 1
+        expected.published = expected.content
+        assert document["Version"] == str(expected.last_version)
+        self.note(name, document)
+        expected.versions[document["Version"]] = Version(expected.content, document, state)
+
+    @rule(name=NAMES, version=VERSIONS)
+    def delete_version(self, name: str, version: str) -> None:
+        expected = self.expected.get(name)
+        outcome = self.outcome(
+            self.rig.call("DeleteFunction", FunctionName=name, Qualifier=version)
+        )
+        if expected is None:
+            assert outcome == "ResourceNotFoundException"
+        elif expected.users_of(version):
+            assert outcome == "ResourceConflictException"
+        else:
+            assert outcome == {"StatusCode": 204}
+            expected.versions.pop(version, None)
+
+    @rule(name=NAMES, alias=ALIASES, version=VERSIONS, other=st.none() | VERSIONS, weight=WEIGHTS)
+    def put_alias(
+        self, name: str, alias: str, version: str, other: str | None, weight: float
+    ) -> None:
+        """Create an alias, or change the one that there is."""
+        expected = self.expected.get(name)
+        before = expected and expected.aliases.get(alias)
+        verb = "Create" if before is None else "Update"
+        config = {"AdditionalVersionWeights": {} if other is None else {other: weight}}
+        params = {"FunctionName": name, "Name": alias, "FunctionVersion": version}
+        call = self.rig.call(f"{verb}Alias", **params, RoutingConfig=config)
+        outcome = self.outcome(call)
+        if other == version:
+            assert outcome in {"InvalidParameterValueException", "ResourceNotFoundException"}
+        elif expected is None or {version, other} - {None} - set(expected.versions):
+            assert outcome == "ResourceNotFoundException"
+        else:
+            assert (outcome["FunctionVersion"], shares(outcome)) == (
+                version,
+                config["AdditionalVersionWeights"],
+            )
+            self.note(name, outcome)
+            expected.aliases[alias] = outcome
+
+    @rule(name=NAMES, alias=ALIASES)
+    def delete_alias(self, name: str, alias: str) -> None:
+        outcome = self.outcome(self.rig.call("DeleteAlias", FunctionName=name, Name=alias))
+        if (expected := self.expected.get(name)) is None:
+            assert outcome == "ResourceNotFoundException"
+        else:
+            assert outcome == {}
+            expected.aliases.pop(alias, None)
+
+    @rule(name=NAMES, reserved=st.none() | st.sampled_from([0, 500, 900]))
+    def reserve(self, name: str, reserved: int | None) -> None:
+        expected = self.expected.get(name)
+        if reserved is None:
+            call = self.rig.call("DeleteFunctionConcurrency", FunctionName=name)
+        else:
+            call = self.rig.call(
+                "PutFunctionConcurrency", FunctionName=name, ReservedConcurrentExecutions=reserved
+            )
+        outcome = self.outcome(call)
+        others = sum(each.reserved or 0 for each in self.expected.values() if each is not expected)
+        if expected is None:
+            assert outcome == "ResourceNotFoundException"
+        elif reserved is not None and others + reserved > 900:
+            assert outcome == "InvalidParameterValueException"
+        else:
+            expected.reserved = reserved
+
+    @rule(name=NAMES, timeout=TIMEOUTS)
     def update_configuration(self, name: str, timeout: int) -> None:
         call = self.rig.call("UpdateFunctionConfiguration", FunctionName=name, Timeout=timeout)
         if (expected := self.updated(name, self.outcome(call))) is not None:
@@ -115,7 +280,7 @@ class ControlModel(RuleBasedStateMachine):
         expected.status = "InProgress"
         return expected
 
-    @rule(name=NAMES, timeout=st.integers(1, 900))
+    @rule(name=NAMES, timeout=TIMEOUTS)
     def update_with_the_current_or_a_stale_revision(self, name: str, timeout: int) -> None:
         expected = self.expected.get(name)
         if expected is None or expected.busy:
@@ -130,8 +295,10 @@ class ControlModel(RuleBasedStateMachine):
             )
             assert self.outcome(call) == "PreconditionFailedException"
 
-    @rule(name=NAMES)
-    def delete(self, name: str) -> None:
+    @rule(name=NAMES, seldom=st.integers(0, 3))
+    def delete(self, name: str, seldom: int) -> None:
+        if seldom:
+            return
         outcome = self.outcome(self.rig.call("DeleteFunction", FunctionName=name))
         if self.expected.pop(name, None) is None:
             assert outcome == "ResourceNotFoundException"
@@ -162,9 +329,11 @@ class ControlModel(RuleBasedStateMachine):
         self.rig.code.failure = CodeError("broken") if broken else None
 
         async def round_trip() -> None:
+            deployer = self.rig.new_deployer()
             async with TaskScope() as scope:
-                await self.rig.new_deployer().reconcile(scope)
-                await scope.drain()
+                while await self.rig.store.read(lambda db: list_deploying(db, rows_max=1)):
+                    await deployer.reconcile(scope)
+                    await scope.drain()
 
         self.run(round_trip())
         for name, expected in self.expected.items():
@@ -172,12 +341,18 @@ class ControlModel(RuleBasedStateMachine):
                 created = expected.state == "Pending"
                 if not broken:
                     expected.state, expected.status = "Active", "Successful"
-                    expected.serving = (expected.code, expected.timeout)
+                    expected.serving = expected.content
                 elif created:
                     expected.state = "Failed"
                 else:
                     expected.status = "Failed"
                 self.note(name, self.run(self.rig.configuration(name)))
+            for number, version in expected.versions.items():
+                if version.state == "Pending":
+                    version.state = "Failed" if broken else "Active"
+                    document = self.run(self.rig.configuration(name, Qualifier=number))
+                    self.note(name, document)
+                    version.document = document
 
     @rule(hours=st.integers(0, 2))
     def sweep(self, hours: int) -> None:
@@ -200,12 +375,47 @@ class ControlModel(RuleBasedStateMachine):
             assert document.get("LastUpdateStatus") == expected.status
             assert document["RevisionId"] in expected.revisions
             assert found.get("Tags", {}) == expected.tags
+            reserved = found.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+            assert reserved == expected.reserved
+        reserved = sum(expected.reserved or 0 for expected in self.expected.values())
+        limits = self.run(self.rig.call("GetAccountSettings"))["AccountLimit"]
+        assert limits["UnreservedConcurrentExecutions"] == 1000 - reserved
+
+    @invariant()
+    def versions_never_change_and_aliases_are_as_they_were_set(self) -> None:
+        if not hasattr(self, "rig"):
+            return
+        for name, expected in self.expected.items():
+            target = {"FunctionName": name}
+            listed = self.run(self.rig.call("ListVersionsByFunction", **target))["Versions"]
+            numbers = sorted(expected.versions, key=int)
+            assert [entry["Version"] for entry in listed] == ["$LATEST", *numbers]
+            for number, version in expected.versions.items():
+                document = self.run(self.rig.configuration(name, Qualifier=number))
+                # Recorded: what creates a version on the way shows another ARN.
+                assert document == version.document | {"FunctionArn": document["FunctionArn"]}
+                assert (document["State"], document.get("LastUpdateStatus")) == (
+                    version.state,
+                    version.status,
+                )
+                row = self.run(self.rig.row(name, number))
+                assert (row["serving"] is not None) == (version.state == "Active")
+                if row["serving"] is not None:
+                    record = ServingVersion.from_json(row["serving"])
+                    code, timeout = version.content
+                    assert record.code_sha256 == hashlib.sha256(code).hexdigest()
+                    assert (record.timeout_s, record.version) == (timeout, number)
+            aliases = self.run(self.rig.call("ListAliases", **target))["Aliases"]
+            assert aliases == [alias for _, alias in sorted(expected.aliases.items())]
 
     @invariant()
     def what_serves_has_its_code(self) -> None:
         if not hasattr(self, "rig"):
             return
         needed = {hashlib.sha256(expected.code).hexdigest() for expected in self.expected.values()}
+        for expected in self.expected.values():
+            contents = (version.content for version in expected.versions.values())
+            needed |= {hashlib.sha256(code).hexdigest() for code, _ in contents}
         for name, expected in self.expected.items():
             row = self.run(self.rig.row(name))
             if expected.serving is None:
@@ -220,4 +430,4 @@ class ControlModel(RuleBasedStateMachine):
 
 
 TestControlModel = ControlModel.TestCase
-TestControlModel.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestControlModel.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

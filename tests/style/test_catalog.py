@@ -19,7 +19,7 @@ SERVICES = {service.name: service for service in catalog.SERVICES}
 
 def offered(service):
     control = SimpleNamespace(operations=OPERATIONS)
-    parts = catalog.Parts(control, store=None, logs=None, clock=None, ids=None)
+    parts = catalog.Parts(control, invoker=None, store=None, logs=None, clock=None, ids=None)
     return set(service.operations(parts)) | DATA_PLANE.get(service.name, set())
 
 

@@ -38,33 +38,31 @@ def _active(value: Mapping[str, Any]) -> bool:
     return value.get("Mode") == "Active"
 
 
-def _snapshots(value: Mapping[str, Any]) -> bool:
-    return value.get("ApplyOn", "None") != "None"
-
-
 def _image(value: Any) -> bool:
     return value == "Image"
 
+
+#: What PublishVersion, CreateFunction and UpdateFunctionCode share.
+DECLINED_PUBLISHING: tuple[Declined, ...] = (
+    Declined(
+        "PublishTo", _given, "There are no capacity providers, which $LATEST.PUBLISHED is for."
+    ),
+)
 
 #: Every member of CreateFunction, UpdateFunctionCode and UpdateFunctionConfiguration that is not
 #: honoured yet. A test checks that each member of those requests is either here or in use.
 DECLINED: tuple[Declined, ...] = (
     Declined("AcceleratorConfig", _given, "No accelerators can be attached to functions."),
     Declined("CapacityProviderConfig", _given, "Capacity providers are not supported."),
-    Declined("CodeSigningConfigArn", bool, "Code signing is not supported yet."),
     Declined("DeadLetterConfig", _target, "Dead-letter queues are not supported yet."),
     Declined("DurableConfig", _given, "Durable functions are not supported yet."),
     Declined("FileSystemConfigs", bool, "File systems cannot be mounted."),
     Declined("ImageConfig", _any_member, "Container images are not supported yet."),
     Declined("KMSKeyArn", bool, "Customer managed keys are not supported."),
-    Declined("Layers", bool, "Layers are not supported yet."),
     Declined("PackageType", _image, "Container images are not supported yet. Deploy a .zip file."),
-    Declined("Publish", bool, "Versions cannot be published yet. Leave Publish out."),
-    Declined("PublishTo", _given, "Versions cannot be published yet. Leave PublishTo out."),
+    *DECLINED_PUBLISHING,
     Declined("RuntimeConfig", _given, "Customer-managed runtimes are not supported."),
-    Declined("SnapStart", _snapshots, "SnapStart is not supported yet."),
     Declined("SourceKMSKeyArn", bool, "Customer managed keys are not supported."),
-    Declined("TenancyConfig", _given, "Tenant isolation is not supported yet."),
     Declined("TracingConfig", _active, "There is no X-Ray service. Use the mode PassThrough."),
     Declined("VpcConfig", _any_member, "Functions cannot join a VPC."),
 )

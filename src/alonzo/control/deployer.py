@@ -112,11 +112,13 @@ class Deployer:
         self.nudge()
 
     async def _prepare(self, record: VersionRecord) -> Reason | None:
-        """Have the code unpacked. Answers why that failed, or None."""
+        """Have code and layers unpacked. Answers why that failed, or None."""
         for delay_s in (*RETRY_DELAYS_S, None):
             try:
                 async with asyncio.timeout(PREPARE_S_MAX):
                     await self._code.prepare(record.code.sha256)
+                    if record.layers:
+                        await self._code.prepare_layers(record.layer_digests)
             except CodeError as error:
                 return Reason("InvalidZipFileException", str(error))
             except Exception:

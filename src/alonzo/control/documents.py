@@ -6,9 +6,10 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from alonzo.control.records import VersionRecord
+from alonzo.control.aliases import AliasRecord
+from alonzo.control.records import Code, VersionRecord
 from alonzo.lib.clock import utc
-from alonzo.model.arns import runtime_version_arn
+from alonzo.model.arns import LATEST, runtime_version_arn
 from alonzo.model.functions import ServingVersion
 
 
@@ -19,17 +20,21 @@ def timestamp(epoch_s: float) -> str:
     )
 
 
+def code_sha256(code: Code) -> str:
+    """``CodeSha256`` of the API: base64 of the digest."""
+    return base64.b64encode(bytes.fromhex(code.sha256)).decode()
+
+
 def listed(record: VersionRecord, *, arn: str) -> dict[str, Any]:
     """A FunctionConfiguration as the lists show it: without states and runtime version.
 
     ``arn`` is the function's as the caller is to see it.
     """
-    digest = base64.b64encode(bytes.fromhex(record.code.sha256)).decode()
     return {
         **record.configuration,
         "FunctionArn": arn,
         "Version": record.version,
-        "CodeSha256": digest,
+        "CodeSha256": code_sha256(record.code),
         "CodeSize": record.code.zipped_bytes,
         "RevisionId": record.revision_id,
     }
@@ -55,6 +60,22 @@ def described(record: VersionRecord, *, arn: str) -> dict[str, Any]:
     return document
 
 
+def alias(record: AliasRecord) -> dict[str, Any]:
+    """An AliasConfiguration."""
+    document: dict[str, Any] = {
+        "AliasArn": record.arn,
+        "Name": record.name,
+        "FunctionVersion": record.version,
+        "Description": record.description,
+        "RevisionId": record.revision_id,
+    }
+    if (routing := record.routing) is not None:
+        document["RoutingConfig"] = {
+            "AdditionalVersionWeights": {routing.additional_version: routing.weight}
+        }
+    return document
+
+
 def serving(record: VersionRecord, generation: str) -> ServingVersion:
     """What invokes run on once ``record`` has been deployed."""
     configuration = record.configuration
@@ -68,6 +89,7 @@ def serving(record: VersionRecord, generation: str) -> ServingVersion:
         handler=configuration["Handler"],
         role=configuration["Role"],
         code_sha256=record.code.sha256,
+        layers=record.layer_digests,
         timeout_s=configuration["Timeout"],
         memory_mib=configuration["MemorySize"],
         tmp_mib=configuration["EphemeralStorage"]["Size"],
@@ -78,4 +100,6 @@ def serving(record: VersionRecord, generation: str) -> ServingVersion:
         application_log_level=logging_config.get("ApplicationLogLevel"),
         system_log_level=logging_config.get("SystemLogLevel"),
         tracing_mode=configuration["TracingConfig"]["Mode"],
+        tenant_isolation="TenancyConfig" in configuration,
+        snap_start=record.version != LATEST and configuration["SnapStart"]["ApplyOn"] != "None",
     )

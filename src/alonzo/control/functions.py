@@ -6,9 +6,26 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from alonzo.control.api import account, functions, tags, updates
+from alonzo.control.api import (
+    account,
+    aliases,
+    code_signing,
+    concurrency,
+    function_code_signing,
+    functions,
+    layer_permissions,
+    layers,
+    permissions,
+    recursion,
+    resource_policies,
+    runtime_management,
+    tags,
+    updates,
+    versions,
+)
 from alonzo.control.downloads import CodeDownloads
 from alonzo.control.links import CodeLinks
+from alonzo.control.objects import NoObjects
 from alonzo.control.packages import Packages
 from alonzo.control.rules import RuntimeCatalog
 from alonzo.control.settings import ControlSettings
@@ -17,7 +34,7 @@ from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.context import RequestContext
 from alonzo.model.http import RouteHandler
-from alonzo.model.ports import Operations
+from alonzo.model.ports import ObjectReader, Operations
 from alonzo.store.base import Store
 from alonzo.store.blobs import BlobStore
 
@@ -25,16 +42,53 @@ from alonzo.store.blobs import BlobStore
 _Unbound = Callable[[Tools, RequestContext, dict[str, Any]], Awaitable[Mapping[str, Any] | None]]
 
 OPERATIONS: Mapping[str, _Unbound] = {
+    "AddLayerVersionPermission": layer_permissions.add_layer_version_permission,
+    "AddPermission": permissions.add_permission,
+    "CreateAlias": aliases.create_alias,
+    "CreateCodeSigningConfig": code_signing.create_code_signing_config,
     "CreateFunction": functions.create_function,
-    "DeleteFunction": functions.delete_function,
+    "DeleteAlias": aliases.delete_alias,
+    "DeleteCodeSigningConfig": code_signing.delete_code_signing_config,
+    "DeleteFunction": versions.delete_function,
+    "DeleteFunctionCodeSigningConfig": (function_code_signing.delete_function_code_signing_config),
+    "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
+    "DeleteLayerVersion": layers.delete_layer_version,
+    "DeleteResourcePolicy": resource_policies.delete_resource_policy,
     "GetAccountSettings": account.get_account_settings,
+    "GetAlias": aliases.get_alias,
+    "GetCodeSigningConfig": code_signing.get_code_signing_config,
     "GetFunction": functions.get_function,
+    "GetFunctionCodeSigningConfig": function_code_signing.get_function_code_signing_config,
+    "GetFunctionConcurrency": concurrency.get_function_concurrency,
     "GetFunctionConfiguration": functions.get_function_configuration,
+    "GetFunctionRecursionConfig": recursion.get_function_recursion_config,
+    "GetLayerVersion": layers.get_layer_version,
+    "GetLayerVersionByArn": layers.get_layer_version_by_arn,
+    "GetLayerVersionPolicy": layer_permissions.get_layer_version_policy,
+    "GetPolicy": permissions.get_policy,
+    "GetResourcePolicy": resource_policies.get_resource_policy,
+    "GetRuntimeManagementConfig": runtime_management.get_runtime_management_config,
+    "ListAliases": aliases.list_aliases,
+    "ListCodeSigningConfigs": code_signing.list_code_signing_configs,
     "ListFunctions": functions.list_functions,
+    "ListFunctionsByCodeSigningConfig": code_signing.list_functions_by_code_signing_config,
+    "ListLayerVersions": layers.list_layer_versions,
+    "ListLayers": layers.list_layers,
     "ListTags": tags.list_tags,
-    "ListVersionsByFunction": functions.list_versions_by_function,
+    "ListVersionsByFunction": versions.list_versions_by_function,
+    "PublishLayerVersion": layers.publish_layer_version,
+    "PublishVersion": versions.publish_version,
+    "PutFunctionCodeSigningConfig": function_code_signing.put_function_code_signing_config,
+    "PutFunctionConcurrency": concurrency.put_function_concurrency,
+    "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
+    "PutResourcePolicy": resource_policies.put_resource_policy,
+    "PutRuntimeManagementConfig": runtime_management.put_runtime_management_config,
+    "RemoveLayerVersionPermission": layer_permissions.remove_layer_version_permission,
+    "RemovePermission": permissions.remove_permission,
     "TagResource": tags.tag_resource,
     "UntagResource": tags.untag_resource,
+    "UpdateAlias": aliases.update_alias,
+    "UpdateCodeSigningConfig": code_signing.update_code_signing_config,
     "UpdateFunctionCode": updates.update_function_code,
     "UpdateFunctionConfiguration": updates.update_function_configuration,
 }
@@ -55,7 +109,9 @@ class ControlPlane:
         clock: Clock,
         ids: IdSource,
         settings: ControlSettings,
+        objects: ObjectReader | None = None,
     ) -> None:
+        """``objects`` is where S3 is to be found; None where there is none."""
         links = CodeLinks(settings.link_key, clock)
         tools = Tools(
             store=store,
@@ -65,6 +121,7 @@ class ControlPlane:
             ids=ids,
             settings=settings,
             links=links,
+            objects=objects or NoObjects(),
         )
         self.operations: Operations = {
             name: partial(operation, tools) for name, operation in OPERATIONS.items()

@@ -9,6 +9,7 @@
 * Every change of ``State`` or ``LastUpdateStatus`` goes through ``step()``.
 * A pair missing from ``TRANSITIONS`` is a bug in the caller. What a client may not do in a phase
   is refused before, by ``check_updatable()``.
+* A published version goes from CREATING to its end, or begins as READY; it takes no update.
 * A version whose creation failed can only be deleted. One whose update failed still serves what it
   served before, and takes the next update.
 
@@ -83,6 +84,8 @@ class Status:
 
 
 CREATED = Status(Phase.CREATING, BEING_CREATED)
+#: A version that was published from what serves already. Source: recorded.
+PUBLISHED = Status(Phase.READY)
 
 TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
     (Phase.CREATING, Event.DEPLOYED): Phase.READY,
@@ -112,7 +115,7 @@ def step(status: Status, event: Event, reason: Reason | None = None) -> Status:
 
 
 def check_updatable(status: Status, arn: str) -> None:
-    """Refuse an update that cannot start now. ``arn`` is the unqualified one.
+    """Refuse an update, or a publication, that cannot start now. ``arn`` is the unqualified one.
 
     Raises:
         AwsError: ResourceConflictException, with AWS's texts.

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import orjson
 
-from alonzo.model.errors import invalid_parameter
+from alonzo.model.arns import LATEST
+from alonzo.model.errors import AwsError, invalid_parameter
 
 T = TypeVar("T")
 
@@ -23,6 +25,8 @@ PAGE_MAX = 50
 Place = tuple[str, str]
 START: Place = ("", "")
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
 
 def page_size(params: dict[str, Any]) -> int:
     """How many entries to show."""
@@ -30,7 +34,7 @@ def page_size(params: dict[str, Any]) -> int:
 
 
 def write_marker(place: Place) -> str:
-    """The marker for the page after ``place``: a function's name and version."""
+    """The marker for the page after ``place``: a name, and a version where a list has them."""
     return base64.urlsafe_b64encode(orjson.dumps(place)).decode()
 
 
@@ -51,7 +55,26 @@ def read_marker(marker: str | None) -> Place:
         items = cast(list[Any], value)
         if len(items) == 2 and all(isinstance(item, str) for item in items):
             return items[0], items[1]
-    raise invalid_parameter("Marker: this is not a marker that a previous page returned.")
+    raise _no_marker()
+
+
+def version_number(place: Place) -> int:
+    """The version in a place as a number, for the order of versions; -1 at the start.
+
+    Raises:
+        AwsError: InvalidParameterValueException: the marker is of another list.
+    """
+    if place == START:
+        return -1
+    if place[1] == LATEST:
+        return 0
+    if _NUMBER.fullmatch(place[1]) is None:
+        raise _no_marker()
+    return int(place[1])
+
+
+def _no_marker() -> AwsError:
+    return invalid_parameter("Marker: this is not a marker that a previous page returned.")
 
 
 def split_page(rows: Sequence[T], size: int) -> tuple[Sequence[T], T | None]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from alonzo.control.machine import Phase, Reason, Status
 from alonzo.model.arns import LATEST, FunctionKey
-from alonzo.model.functions import CHANGES_TOPIC, ServingVersion
+from alonzo.model.functions import CHANGES_TOPIC, RESERVATIONS_TOPIC, ServingVersion, layers_tree
 from alonzo.store.base import Connection, Row
 from alonzo.store.queries import load
 
@@ -29,8 +29,19 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundLayer:
+    """A layer version as a function keeps it: nothing that becomes of the layer changes it."""
+
+    arn: str
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """One row of ``function_version``. ``configuration`` is what the column ``document`` holds."""
+    """One row of ``function_version``. ``configuration`` is what the column ``document`` holds.
+
+    ``layers`` are in their order, the first one at the bottom.
+    """
 
     key: FunctionKey
     version: str
@@ -40,14 +51,42 @@ class VersionRecord:
     deploying: bool
     code: Code
     serving: ServingVersion | None = None
+    layers: tuple[BoundLayer, ...] = ()
+    runtime_management: Mapping[str, str] | None = None
+
+    @property
+    def number(self) -> int:
+        """The version as a number; ``$LATEST`` is 0."""
+        return 0 if self.version == LATEST else int(self.version)
+
+    @property
+    def layer_digests(self) -> tuple[str, ...]:
+        """The packages of its layers, in their order."""
+        return tuple(layer.code.sha256 for layer in self.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRecord:
+    """One row of ``function``: what belongs to no version of its own."""
+
+    tags: Mapping[str, str]
+    last_version: int
+    published_digest: str | None
+    reserved_concurrency: int | None
+    recursive_loop: str
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an account uses in a region. ``code_bytes`` counts every version's code, unpacked."""
+    """What an account uses in a region.
+
+    ``code_bytes`` counts the code of every version and every layer version, unpacked.
+    ``reserved`` is the concurrency that its functions have reserved together.
+    """
 
     functions: int
     code_bytes: int
+    reserved: int
 
 
 def _columns(key: FunctionKey) -> dict[str, Any]:
@@ -60,6 +99,7 @@ def _row(record: VersionRecord) -> dict[str, Any]:
     serving = record.serving
     return _columns(record.key) | {
         "version": record.version,
+        "number": record.number,
         "document": json.dumps(record.configuration, separators=(",", ":")),
         "revision_id": record.revision_id,
         "state": status.state,
@@ -74,6 +114,8 @@ def _row(record: VersionRecord) -> dict[str, Any]:
         "unzipped_bytes": record.code.unzipped_bytes,
         "serving": serving and serving.to_json(),
         "serving_code_sha256": serving and serving.code_sha256,
+        "layers": json.dumps([asdict(layer) for layer in record.layers], separators=(",", ":")),
+        "runtime_management": record.runtime_management and _json(record.runtime_management),
     }
 
 
@@ -94,6 +136,10 @@ def _record(row: Row) -> VersionRecord:
         deploying=bool(row["deploying"]),
         code=Code(row["code_sha256"], row["code_bytes"], row["unzipped_bytes"]),
         serving=row["serving"] and ServingVersion.from_json(row["serving"]),
+        layers=tuple(
+            BoundLayer(layer["arn"], Code(**layer["code"])) for layer in json.loads(row["layers"])
+        ),
+        runtime_management=row["runtime_management"] and json.loads(row["runtime_management"]),
     )
 
 
@@ -107,12 +153,64 @@ def insert_function(db: Connection, record: VersionRecord, tags: Mapping[str, st
     """A new function with its first record. The caller knows that the name is free."""
     db.execute(Q.insert_function, _columns(record.key) | {"tags": _json(tags)})
     db.execute(Q.insert_version, _row(record))
+    _note_layers(db, record)
     _publish(db, record.key)
+
+
+def find_function(db: Connection, key: FunctionKey) -> FunctionRecord | None:
+    """What belongs to a function as a whole, or None."""
+    row = db.one(Q.find_function, _columns(key))
+    if row is None:
+        return None
+    return FunctionRecord(
+        tags=json.loads(row["tags"]),
+        last_version=row["last_version"],
+        published_digest=row["published_digest"],
+        reserved_concurrency=row["reserved_concurrency"],
+        recursive_loop=row["recursive_loop"],
+    )
+
+
+def insert_published(db: Connection, record: VersionRecord, digest: str) -> None:
+    """A new version with the next number, published from the content that ``digest`` names."""
+    db.execute(Q.insert_version, _row(record))
+    _note_layers(db, record)
+    db.execute(Q.set_published, _columns(record.key) | {"number": record.number, "digest": digest})
+    _publish(db, record.key)
+
+
+def delete_version(db: Connection, record: VersionRecord) -> None:
+    """Delete one published version, which no alias names."""
+    db.execute(Q.delete_version, _columns(record.key) | {"version": record.version})
+    _publish(db, record.key)
+
+
+def set_reserved_concurrency(db: Connection, key: FunctionKey, reserved: int | None) -> None:
+    """Reserve concurrency for a function; None gives it back."""
+    db.execute(Q.set_reserved_concurrency, _columns(key) | {"reserved": reserved})
+    _publish(db, key)
+    db.publish(RESERVATIONS_TOPIC, key.region_path)
+
+
+def set_recursive_loop(db: Connection, key: FunctionKey, recursive_loop: str) -> None:
+    """Say what becomes of loops through a function: ``Allow`` or ``Terminate``."""
+    db.execute(Q.set_recursive_loop, _columns(key) | {"recursive_loop": recursive_loop})
+    _publish(db, key)
+
+
+def set_runtime_management(
+    db: Connection, key: FunctionKey, version: str, config: Mapping[str, str]
+) -> None:
+    """Replace a version's RuntimeManagementConfig, which no invoke looks at."""
+    db.execute(
+        Q.set_runtime_management, _columns(key) | {"version": version, "config": _json(config)}
+    )
 
 
 def save_version(db: Connection, record: VersionRecord) -> None:
     """Replace a version's row by ``record``."""
     db.execute(Q.update_version, _row(record))
+    _note_layers(db, record)
     _publish(db, record.key)
 
 
@@ -121,6 +219,7 @@ def delete_function(db: Connection, key: FunctionKey) -> bool:
     deleted = db.execute(Q.delete_function, _columns(key)) > 0
     if deleted:
         _publish(db, key)
+        db.publish(RESERVATIONS_TOPIC, key.region_path)
     return deleted
 
 
@@ -145,7 +244,6 @@ def list_functions(
         {
             "account": account,
             "region": region,
-            "version": LATEST,
             "after": after,
             "rows_max": rows_max,
         },
@@ -154,16 +252,16 @@ def list_functions(
 
 
 def list_all_versions(
-    db: Connection, *, account: str, region: str, after: tuple[str, str], rows_max: int
+    db: Connection, *, account: str, region: str, after: tuple[str, int], rows_max: int
 ) -> list[VersionRecord]:
-    """Every version of every function that comes after the name and version in ``after``."""
+    """Every version of every function that comes after the name and number in ``after``."""
     rows = db.all(
         Q.list_page_all_versions,
         {
             "account": account,
             "region": region,
             "after_name": after[0],
-            "after_version": after[1],
+            "after_number": after[1],
             "rows_max": rows_max,
         },
     )
@@ -171,9 +269,9 @@ def list_all_versions(
 
 
 def list_versions(
-    db: Connection, key: FunctionKey, *, after: str, rows_max: int
+    db: Connection, key: FunctionKey, *, after: int, rows_max: int
 ) -> list[VersionRecord]:
-    """The versions of one function that come after ``after``."""
+    """The versions of one function whose numbers come after ``after``; ``$LATEST`` is 0."""
     rows = db.all(Q.list_versions, _columns(key) | {"after": after, "rows_max": rows_max})
     return [_record(row) for row in rows]
 
@@ -187,7 +285,7 @@ def find_usage(db: Connection, *, account: str, region: str) -> Usage:
     """What an account uses in a region now."""
     row = db.one(Q.usage, {"account": account, "region": region})
     assert row is not None
-    return Usage(functions=row["functions"], code_bytes=row["code_bytes"])
+    return Usage(row["functions"], row["code_bytes"], row["reserved"])
 
 
 def reserve_package(db: Connection, sha256: str, *, now_s: float) -> bool:
@@ -201,10 +299,18 @@ def touch_package(db: Connection, sha256: str, *, now_s: float) -> bool:
 
 
 def let_go(db: Connection, record: VersionRecord, *, now_s: float) -> None:
-    """Note that the blobs of ``record`` go out of use now, which is when their grace begins."""
+    """Note that the blobs of ``record`` may go out of use now, which is when their grace begins."""
     touch_package(db, record.code.sha256, now_s=now_s)
     if record.serving is not None:
         touch_package(db, record.serving.code_sha256, now_s=now_s)
+    for digests in _layer_stacks(record):
+        for sha256 in digests:
+            touch_package(db, sha256, now_s=now_s)
+
+
+def let_go_all(db: Connection, key: FunctionKey, *, now_s: float) -> None:
+    """The same for every version of a function."""
+    db.execute(Q.touch_packages_of_function, _columns(key) | {"now_s": now_s})
 
 
 def mark_collectable(db: Connection, *, used_before_s: float) -> list[str]:
@@ -216,6 +322,24 @@ def mark_collectable(db: Connection, *, used_before_s: float) -> list[str]:
 def forget_package(db: Connection, sha256: str) -> None:
     """A blob that was to be deleted is gone."""
     db.execute(Q.forget_package, {"sha256": sha256})
+
+
+def _layer_stacks(record: VersionRecord) -> set[tuple[str, ...]]:
+    """The layers that a version needs, by their packages: as it was set, and as it serves."""
+    stacks = {record.layer_digests}
+    if record.serving is not None:
+        stacks.add(record.serving.layers)
+    return stacks - {()}
+
+
+def _note_layers(db: Connection, record: VersionRecord) -> None:
+    """Note what the version's layers need, so that it is neither deleted nor swept."""
+    version = _columns(record.key) | {"version": record.version}
+    db.execute(Q.forget_layers, version)
+    for digests in _layer_stacks(record):
+        tree = layers_tree(digests)
+        for sha256 in set(digests):
+            db.execute(Q.note_layer, version | {"tree": tree, "code_sha256": sha256})
 
 
 def _json(value: Mapping[str, str]) -> str:

@@ -9,14 +9,16 @@ members as in the service model, which ``documents.py`` completes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
 from alonzo.control.declined import DECLINED, DECLINED_CODE, check_declined
+from alonzo.control.logging_config import plan_logging
 from alonzo.control.settings import ControlSettings
+from alonzo.control.snap_start import check_snap_start
+from alonzo.control.variables import check_environment
 from alonzo.model import limits
 from alonzo.model.errors import AwsError, access_denied, invalid_parameter
 from alonzo.model.ports import RuntimeFacts
@@ -25,41 +27,6 @@ from alonzo.runtimes.base import RuntimeIdentifier
 Configuration = dict[str, Any]
 
 FUNCTION_NAME_MAX = 64
-
-#: Variables that the platform sets itself. Source: Lambda developer guide, environment variables.
-RESERVED_VARIABLES = frozenset(
-    {
-        "_HANDLER",
-        "_X_AMZN_TRACE_ID",
-        "AWS_ACCESS_KEY",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_DEFAULT_REGION",
-        "AWS_EXECUTION_ENV",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "AWS_LAMBDA_FUNCTION_VERSION",
-        "AWS_LAMBDA_INITIALIZATION_TYPE",
-        "AWS_LAMBDA_LOG_GROUP_NAME",
-        "AWS_LAMBDA_LOG_STREAM_NAME",
-        "AWS_LAMBDA_MAX_CONCURRENCY",
-        "AWS_LAMBDA_METADATA_API",
-        "AWS_LAMBDA_METADATA_TOKEN",
-        "AWS_LAMBDA_RUNTIME_API",
-        "AWS_REGION",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "LAMBDA_RUNTIME_DIR",
-        "LAMBDA_TASK_ROOT",
-    }
-)
-
-_ENVIRONMENT_REFUSED = (
-    "Lambda was unable to configure your environment variables because the environment variables "
-    "you have provided "
-)
-
-#: Log levels are of the JSON format only; AWS fills in these.
-_JSON_LEVELS = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
 
 
 class RuntimeCatalog(RuntimeFacts, Protocol):
@@ -116,6 +83,8 @@ def plan_creation(params: Mapping[str, Any], name: str, rules: Rules) -> Configu
         "TracingConfig": {"Mode": "PassThrough"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
     }
+    if (tenancy := params.get("TenancyConfig")) is not None:
+        configuration["TenancyConfig"] = dict(tenancy)
     return _applied(configuration, params, rules)
 
 
@@ -163,6 +132,9 @@ def _applied(
     if (architectures := params.get("Architectures")) is not None:
         check_architecture(architectures[0], settings.architecture)
         configuration["Architectures"] = list(architectures)
+    if (snap_start := params.get("SnapStart")) is not None:
+        apply_on = snap_start.get("ApplyOn") or configuration["SnapStart"]["ApplyOn"]
+        configuration["SnapStart"] = {"ApplyOn": apply_on, "OptimizationStatus": "Off"}
     if (storage := params.get("EphemeralStorage")) is not None:
         configuration["EphemeralStorage"] = {"Size": storage["Size"]}
     if (environment := params.get("Environment")) is not None:
@@ -173,6 +145,7 @@ def _applied(
         configuration["LoggingConfig"] = plan_logging(
             configuration["LoggingConfig"], logging_config
         )
+    check_snap_start(configuration)
     _check_most("timeout", configuration["Timeout"], settings.timeout_s_max)
     _check_most("memorySize", configuration["MemorySize"], settings.memory_mib_max)
     _check_most(
@@ -257,43 +230,6 @@ def check_architecture(architecture: str, host: str) -> None:
             f"Architectures: this host is {host} and cannot run {architecture} functions. "
             f"Set Architectures to [{host}] or leave it out."
         )
-
-
-def check_environment(variables: Mapping[str, str]) -> None:
-    """Refuse reserved names, and more than 4 KB, measured on the compact JSON text.
-
-    Raises:
-        AwsError: InvalidParameterValueException.
-    """
-    reserved = [name for name in variables if name in RESERVED_VARIABLES]
-    if reserved:
-        raise invalid_parameter(
-            f"{_ENVIRONMENT_REFUSED}contains reserved keys that are currently not supported for "
-            f"modification. Reserved keys used in this request: {', '.join(reserved)}"
-        )
-    text = json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False)
-    if len(text.encode("utf-8", "surrogatepass")) > limits.ENVIRONMENT_BYTES_MAX:
-        raise invalid_parameter(
-            f"{_ENVIRONMENT_REFUSED}exceeded the 4KB limit. String measured: {text}"
-        )
-
-
-def plan_logging(current: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """The LoggingConfig after a change. JSON always has both levels, Text never has one.
-
-    Raises:
-        AwsError: InvalidParameterValueException.
-    """
-    merged = {**current, **{member: value for member, value in change.items() if value}}
-    if merged["LogGroup"].startswith("aws/"):
-        # AWS documents the rule; this text is ours.
-        raise invalid_parameter("LoggingConfig: the log group name cannot start with aws/.")
-    if merged["LogFormat"] == "JSON":
-        return _JSON_LEVELS | merged
-    if any(change.get(member) for member in _JSON_LEVELS):
-        # AWS documents the rule; this text is ours.
-        raise invalid_parameter("LoggingConfig: log levels can be set for the JSON format only.")
-    return {member: value for member, value in merged.items() if member not in _JSON_LEVELS}
 
 
 def decide_code(code: Mapping[str, Any]) -> bytes:

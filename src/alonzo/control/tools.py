@@ -11,6 +11,7 @@ from alonzo.control.rules import Rules, RuntimeCatalog, check_available
 from alonzo.control.settings import ControlSettings
 from alonzo.lib.clock import Clock, utc
 from alonzo.lib.ids import IdSource
+from alonzo.model.ports import ObjectReader
 from alonzo.store.base import Store
 
 
@@ -25,6 +26,7 @@ class Tools:
     ids: IdSource
     settings: ControlSettings
     links: CodeLinks
+    objects: ObjectReader
 
     def rules(self) -> Rules:
         """The rules as of now: some depend on the date."""

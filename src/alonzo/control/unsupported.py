@@ -12,36 +12,12 @@ from collections.abc import Mapping
 INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
 
 _BY_REASON: Mapping[str, tuple[str, ...]] = {
-    "Versions and aliases are not supported yet.": (
-        "CreateAlias",
-        "DeleteAlias",
-        "GetAlias",
-        "ListAliases",
-        "PublishVersion",
-        "UpdateAlias",
-    ),
-    "Layers are not supported yet.": (
-        "AddLayerVersionPermission",
-        "DeleteLayerVersion",
-        "GetLayerVersion",
-        "GetLayerVersionByArn",
-        "GetLayerVersionPolicy",
-        "ListLayerVersions",
-        "ListLayers",
-        "PublishLayerVersion",
-        "RemoveLayerVersionPermission",
-    ),
     "Retries, destinations and event ages cannot be configured yet.": (
         "DeleteFunctionEventInvokeConfig",
         "GetFunctionEventInvokeConfig",
         "ListFunctionEventInvokeConfigs",
         "PutFunctionEventInvokeConfig",
         "UpdateFunctionEventInvokeConfig",
-    ),
-    "Concurrency cannot be reserved yet.": (
-        "DeleteFunctionConcurrency",
-        "GetFunctionConcurrency",
-        "PutFunctionConcurrency",
     ),
     "Provisioned concurrency is not supported yet.": (
         "DeleteProvisionedConcurrencyConfig",
@@ -62,33 +38,6 @@ _BY_REASON: Mapping[str, tuple[str, ...]] = {
         "GetFunctionUrlConfig",
         "ListFunctionUrlConfigs",
         "UpdateFunctionUrlConfig",
-    ),
-    "Resource-based policies are not supported yet.": (
-        "AddPermission",
-        "DeleteResourcePolicy",
-        "GetPolicy",
-        "GetResourcePolicy",
-        "PutResourcePolicy",
-        "RemovePermission",
-    ),
-    "Code signing is not supported yet.": (
-        "CreateCodeSigningConfig",
-        "DeleteCodeSigningConfig",
-        "DeleteFunctionCodeSigningConfig",
-        "GetCodeSigningConfig",
-        "GetFunctionCodeSigningConfig",
-        "ListCodeSigningConfigs",
-        "ListFunctionsByCodeSigningConfig",
-        "PutFunctionCodeSigningConfig",
-        "UpdateCodeSigningConfig",
-    ),
-    "Runtime versions cannot be pinned: a host has one build of each runtime.": (
-        "GetRuntimeManagementConfig",
-        "PutRuntimeManagementConfig",
-    ),
-    "Recursive loops are not detected yet.": (
-        "GetFunctionRecursionConfig",
-        "PutFunctionRecursionConfig",
     ),
     "Capacity providers are not supported.": (
         "CreateCapacityProvider",

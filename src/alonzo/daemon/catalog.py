@@ -16,9 +16,10 @@ from pathlib import Path
 from alonzo.control.functions import ControlPlane
 from alonzo.control.unsupported import UNSUPPORTED as LAMBDA_UNSUPPORTED
 from alonzo.daemon.config import Config
+from alonzo.invoke.operations import operations as invoke_operations
 from alonzo.lib.clock import Clock, SystemClock
 from alonzo.lib.ids import IdSource
-from alonzo.model.ports import Operations
+from alonzo.model.ports import Invoker, Operations
 from alonzo.runtimes.interpreters import SearchPlaces
 from alonzo.runtimes.registry import Runtimes, families
 from alonzo.sandbox.backends.namespaces.backend import NamespaceBackend
@@ -35,6 +36,7 @@ class Parts:
     """What services are made of."""
 
     control: ControlPlane
+    invoker: Invoker
     store: Store
     logs: LogWriter
     clock: Clock
@@ -51,7 +53,11 @@ class Service:
 
 
 SERVICES = (
-    Service("lambda", lambda p: p.control.operations, LAMBDA_UNSUPPORTED),
+    Service(
+        "lambda",
+        lambda p: {**p.control.operations, **invoke_operations(p.invoker)},
+        LAMBDA_UNSUPPORTED,
+    ),
     Service(
         "logs",
         lambda p: logs_api.operations(store=p.store, writer=p.logs, clock=p.clock, ids=p.ids),

@@ -31,6 +31,7 @@ from alonzo.environments.pool import Pool
 from alonzo.invoke.api import LambdaInvoker
 from alonzo.invoke.directory import Directory
 from alonzo.invoke.events import EventQueue
+from alonzo.lib.chance import system_chance
 from alonzo.lib.clock import SystemClock
 from alonzo.lib.ids import SystemIds
 from alonzo.lib.tasks import TaskScope
@@ -97,7 +98,11 @@ class Platform:
         await asyncio.gather(backend.open(), asyncio.to_thread(_load_models))
         self.isolation, self.layers = backend.name, backend.layers
         runtimes = catalog.runtimes(config)
-        settings = ControlSettings(catalog.architecture(), data.secret("links"))
+        settings = ControlSettings(
+            catalog.architecture(),
+            data.secret("links"),
+            concurrency=config.invoke.concurrency_max,
+        )
         code = CodeTrees(
             data.trees,
             blobs,
@@ -112,7 +117,7 @@ class Platform:
         )
         pool = Pool(around, runtimes, code, starts_max=4 * (os.cpu_count() or 1))
         stack.push_async_callback(pool.close)
-        directory = Directory(store, scope, pool.retire)
+        directory = Directory(store, scope, pool.retire, chance=system_chance())
         stack.callback(directory.close)
         events = self._events = EventQueue(store, clock)
         invoker = LambdaInvoker(
@@ -121,7 +126,7 @@ class Platform:
 
         control = ControlPlane(store, blobs, runtimes, clock=clock, ids=ids, settings=settings)
         deployer = Deployer(store, blobs, code, clock=clock, ids=ids)
-        parts = catalog.Parts(control, store, logs, clock, ids)
+        parts = catalog.Parts(control, invoker, store, logs, clock, ids)
         operations = {each.name: each.operations(parts) for each in catalog.SERVICES}
         app = EdgeApp(
             operations=operations,

@@ -1,1 +1,1 @@
-"""Data plane: admission, synchronous invokes, and the queue of events."""
+"""Data plane: names, admission, synchronous invokes, and the queue of events. See README.md."""

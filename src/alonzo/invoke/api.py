@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from alonzo.environments.pool import NoRoomError, Pool
 from alonzo.environments.values import Invocation, Outcome
-from alonzo.invoke.directory import Directory
+from alonzo.invoke.concurrency import Concurrency, ThrottleReason, throttled
+from alonzo.invoke.directory import Directory, Target
 from alonzo.invoke.events import Event, EventQueue
+from alonzo.invoke.recursion import check_recursion, continue_lineage
 from alonzo.invoke.rules import check_payload, check_tenant, trace_header
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.arns import FunctionRef, parse_function_ref
 from alonzo.model.errors import AwsError
-from alonzo.model.functions import ServingVersion
 from alonzo.model.invocations import InvocationType, InvokeRequest, InvokeResult
 from alonzo.model.limits import ACCOUNT_CONCURRENCY
 from alonzo.model.ports import CodeError
@@ -46,8 +47,7 @@ class LambdaInvoker:
         self._events = events
         self._clock = clock
         self._ids = ids
-        self._settings = settings
-        self._in_flight: dict[tuple[str, str], int] = {}
+        self._concurrency = Concurrency(settings.concurrency_max)
 
     async def invoke(self, request: InvokeRequest) -> InvokeResult:
         """Run one call to its end, or accept one event durably."""
@@ -57,12 +57,15 @@ class LambdaInvoker:
             account=request.account,
             region=request.region,
         )
-        version = await self._directory.resolve(ref)
-        check_tenant(version.tenant_isolation, request.tenant_id)
+        target = await self._directory.resolve(ref)
+        check_tenant(target.version.tenant_isolation, request.tenant_id)
         payload = check_payload(request.invocation_type, request.payload)
         if request.invocation_type is InvocationType.DRY_RUN:
             return InvokeResult(204)
-        trace = trace_header(request.trace_header, self._clock.now_s(), self._ids.hex(20))
+        lineage, runs_before = continue_lineage(request.trace_header, ref.key)
+        if target.stops_loops:
+            check_recursion(runs_before)
+        trace = trace_header(request.trace_header, self._clock.now_s(), self._ids.hex(20), lineage)
         if request.invocation_type is InvocationType.EVENT:
             await self._events.accept(request, ref, payload, trace)
             return InvokeResult(202, trace_header=trace)
@@ -76,31 +79,27 @@ class LambdaInvoker:
             tenant_id=request.tenant_id,
             log_tail=request.log_tail,
         )
-        outcome = await self.run(version, invocation)
+        outcome = await self._run(target, invocation)
         return InvokeResult(
             200,
             outcome.payload,
-            executed_version=version.version,
+            executed_version=target.version.version,
             function_error=None if outcome.error_type is None else "Unhandled",
             log_tail=outcome.log_tail,
             trace_header=trace,
         )
 
-    async def run(self, version: ServingVersion, invocation: Invocation) -> Outcome:
-        """Run one attempt under the account's concurrency.
+    async def _run(self, target: Target, invocation: Invocation) -> Outcome:
+        """Run one attempt, if the account and the function have concurrency left.
 
         Raises:
             AwsError: no environment was to be had: throttled, or the host lacks something.
         """
-        pool_key = (version.key.account, version.key.region)
-        in_flight = self._in_flight.get(pool_key, 0)
-        if in_flight >= self._settings.concurrency_max:
-            raise _throttled()
-        self._in_flight[pool_key] = in_flight + 1
+        slot = self._concurrency.take(target.version.key, target.reservations)
         try:
-            return await self._pool.invoke(version, invocation)
+            return await self._pool.invoke(target.version, invocation)
         except NoRoomError as err:
-            raise _throttled() from err
+            raise throttled(ThrottleReason.ACCOUNT) from err
         except RuntimeUnavailableError as err:
             raise AwsError("InvalidRuntimeException", str(err)) from err
         except CodeError as err:
@@ -108,33 +107,23 @@ class LambdaInvoker:
         except SandboxError as err:
             raise AwsError("ServiceException", "The environment could not be started.") from err
         finally:
-            self._in_flight[pool_key] -= 1
-            if not self._in_flight[pool_key]:
-                del self._in_flight[pool_key]
+            self._concurrency.give_back(slot)
 
     async def run_event(self, event: Event) -> None:
         """Run an accepted event once.
 
         Raises:
-            AwsError: as for ``run``; the event has not been handled.
+            AwsError: as for ``invoke``; the event has not been handled.
         """
         ref: FunctionRef = event.ref
-        version = await self._directory.resolve(ref)
+        target = await self._directory.resolve(ref)
+        check_tenant(target.version.tenant_isolation, event.tenant_id)
         invocation = Invocation(
             request_id=event.request_id,
             attempt_id=self._ids.uuid(),
             invoked_arn=ref.arn,
             payload=event.payload,
             trace_header=event.trace_header,
+            tenant_id=event.tenant_id,
         )
-        await self.run(version, invocation)
-
-
-def _throttled() -> AwsError:
-    """Source: Lambda API, TooManyRequestsException; recorded text."""
-    return AwsError(
-        "TooManyRequestsException",
-        "Rate Exceeded.",
-        members={"Reason": "ConcurrentInvocationLimitExceeded", "Type": "User"},
-        headers={"Retry-After": "1"},
-    )
+        await self._run(target, invocation)

@@ -1,4 +1,4 @@
-"""Which version a name stands for, from memory.
+"""Which version a name stands for, and what else a call must know, from memory.
 
 An invoke touches no SQL: what the control plane wrote is read once and kept until it says that the
 function changed.
@@ -6,27 +6,54 @@ function changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
+from alonzo.invoke.concurrency import Reservations
 from alonzo.invoke.retries import until_stored
+from alonzo.lib.chance import Chance
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import LATEST, FunctionKey, FunctionRef
 from alonzo.model.errors import AwsError, conflict
-from alonzo.model.functions import CHANGES_TOPIC, ServingVersion
+from alonzo.model.functions import CHANGES_TOPIC, RESERVATIONS_TOPIC, ServingVersion
 from alonzo.store.base import Connection, Store
 from alonzo.store.queries import load
 
 _SQL = load("alonzo.invoke")
+
+#: Records kept parsed. A change reads all versions of its function again, and few have changed.
+_PARSED_MAX = 2048
 
 #: Called with a function and the generations of it that may still serve.
 OnChange = Callable[[FunctionKey, frozenset[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
-    state: str
-    serving: ServingVersion | None
+class Target:
+    """What a call runs on: one version, and what holds for its function now."""
+
+    version: ServingVersion
+    reservations: Reservations
+    stops_loops: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Alias:
+    """``additional`` gets the share ``weight`` of the calls; None gets none."""
+
+    version: str
+    additional: str | None
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """``targets`` are the versions that can serve; ``states`` has the state of every version."""
+
+    targets: Mapping[str, Target]
+    states: Mapping[str, str]
+    aliases: Mapping[str, _Alias]
 
 
 class Directory:
@@ -36,18 +63,31 @@ class Directory:
     in a row it may hear only the last, and never one after a later one.
     """
 
-    def __init__(self, store: Store, scope: TaskScope, on_change: OnChange) -> None:
+    def __init__(
+        self, store: Store, scope: TaskScope, on_change: OnChange, *, chance: Chance
+    ) -> None:
         self._store = store
         self._scope = scope
         self._on_change = on_change
-        self._known: dict[FunctionKey, dict[str, _Version]] = {}
+        self._chance = chance
+        self._known: dict[FunctionKey, _Function] = {}
         self._changes = 0
         self._last_change: dict[FunctionKey, int] = {}
-        self._unsubscribe = store.subscribe(CHANGES_TOPIC, self._changed)
+        self._unsubscribe = (
+            store.subscribe(CHANGES_TOPIC, self._changed),
+            store.subscribe(RESERVATIONS_TOPIC, self._reservations_changed),
+        )
 
     def close(self) -> None:
         """Stop listening."""
-        self._unsubscribe()
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+
+    def _reservations_changed(self, region_path: str) -> None:
+        self._changes += 1
+        account, region = region_path.split("/")
+        for key in [key for key in self._known if (key.account, key.region) == (account, region)]:
+            del self._known[key]
 
     def _changed(self, topic_key: str) -> None:
         key = FunctionKey.from_path(topic_key)
@@ -60,50 +100,56 @@ class Directory:
         )
 
     async def _refresh(self, key: FunctionKey, change: int) -> None:
-        versions = await self._read(key)
+        function = await self._read(key)
         # Reads run side by side: what one saw before a later change must not end its environments.
         if self._last_change.get(key) != change:
             return
         del self._last_change[key]
-        live = (v.serving.generation for v in versions.values() if v.serving is not None)
-        self._on_change(key, frozenset(live))
+        targets = () if function is None else function.targets.values()
+        self._on_change(key, frozenset(target.version.generation for target in targets))
 
-    async def _read(self, key: FunctionKey) -> dict[str, _Version]:
-        def work(db: Connection) -> dict[str, _Version]:
-            rows = db.all(
-                _SQL.versions_of_function,
-                {"account": key.account, "region": key.region, "name": key.name},
-            )
-            return {row["version"]: _version(row["state"], row["serving"]) for row in rows}
+    async def _read(self, key: FunctionKey) -> _Function | None:
+        return await self._store.read(lambda db: _read_function(db, key))
 
-        return await self._store.read(work)
-
-    async def resolve(self, ref: FunctionRef) -> ServingVersion:
-        """The record that a call to ``ref`` runs on.
+    async def resolve(self, ref: FunctionRef) -> Target:
+        """What a call to ``ref`` runs on. An alias that shares its calls answers by chance.
 
         Raises:
-            ResourceNotFoundException: there is no such function or version.
+            ResourceNotFoundException: there is no such function, version or alias.
             ResourceConflictException: it cannot serve yet.
         """
-        versions = self._known.get(ref.key)
-        if versions is None:
+        function = self._known.get(ref.key)
+        if function is None:
             changes = self._changes
-            versions = await self._read(ref.key)
+            function = await self._read(ref.key)
             # What was read before a change that came meanwhile serves this call, and no later one.
-            if versions and changes == self._changes:
-                self._known[ref.key] = versions
-        found = versions.get(ref.qualifier or LATEST)
-        if found is None:
+            if function is not None and changes == self._changes:
+                self._known[ref.key] = function
+        qualifier = ref.qualifier or LATEST
+        if function is not None and function.aliases:
+            qualifier = self._version(function, qualifier)
+        target = None if function is None else function.targets.get(qualifier)
+        if target is not None:
+            return target
+        state = None if function is None else function.states.get(qualifier)
+        if state is None:
             arn = ref.key.qualified(ref.qualifier or LATEST)
             raise AwsError(
                 "ResourceNotFoundException", f"Function not found: {arn}", members={"Type": "User"}
             )
-        if found.serving is None:
-            raise conflict(
-                "The operation cannot be performed at this time. "
-                f"The function is currently in the following state: {found.state}"
-            )
-        return found.serving
+        raise conflict(
+            "The operation cannot be performed at this time. "
+            f"The function is currently in the following state: {state}"
+        )
+
+    def _version(self, function: _Function, qualifier: str) -> str:
+        """The version that a call to ``qualifier`` runs on this time."""
+        alias = function.aliases.get(qualifier)
+        if alias is None:
+            return qualifier
+        if alias.additional is not None and self._chance() < alias.weight:
+            return alias.additional
+        return alias.version
 
     async def live_code(self) -> frozenset[str]:
         """Digests of every package that some version refers to."""
@@ -111,5 +157,30 @@ class Directory:
         return frozenset(row["code_sha256"] for row in rows)
 
 
-def _version(state: str, serving: str | None) -> _Version:
-    return _Version(state, None if serving is None else ServingVersion.from_json(serving))
+@lru_cache(_PARSED_MAX)
+def _serving(text: str) -> ServingVersion:
+    return ServingVersion.from_json(text)
+
+
+def _read_function(db: Connection, key: FunctionKey) -> _Function | None:
+    where = {"account": key.account, "region": key.region, "name": key.name}
+    row = db.one(_SQL.find_function, where)
+    if row is None:
+        return None
+    reservations = Reservations(row["reserved_concurrency"], row["reserved_in_region"])
+    stops_loops = row["recursive_loop"] == "Terminate"
+    versions = db.all(_SQL.versions_of_function, where)
+    return _Function(
+        targets={
+            each["version"]: Target(_serving(each["serving"]), reservations, stops_loops)
+            for each in versions
+            if each["serving"] is not None
+        },
+        states={each["version"]: each["state"] for each in versions},
+        aliases={
+            each["alias"]: _Alias(
+                each["version"], each["additional_version"], each["additional_weight"] or 0.0
+            )
+            for each in db.all(_SQL.aliases_of_function, where)
+        },
+    )

@@ -54,6 +54,7 @@ class Event:
     id: int
     request_id: str
     ref: FunctionRef
+    tenant_id: str | None
     payload: bytes
     trace_header: str
     attempts: int
@@ -88,6 +89,7 @@ class EventQueue:
             "request_id": request.request_id,
             "function_path": ref.key.path,
             "qualifier": ref.qualifier,
+            "tenant_id": request.tenant_id,
             "payload": payload,
             "trace_header": trace_header,
             "now_s": self._clock.now_s(),
@@ -241,6 +243,7 @@ def _event(row: Row) -> Event:
         id=row["id"],
         request_id=row["request_id"],
         ref=FunctionRef(FunctionKey.from_path(row["function_path"]), row["qualifier"]),
+        tenant_id=row["tenant_id"],
         payload=row["payload"],
         trace_header=row["trace_header"],
         attempts=row["attempts"] + 1,

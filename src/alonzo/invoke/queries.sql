@@ -2,16 +2,30 @@
 SELECT version, serving, state FROM function_version
 WHERE account = :account AND region = :region AND name = :name;
 
+-- name: find_function
+SELECT reserved_concurrency, recursive_loop, (
+    SELECT COALESCE(SUM(reserved_concurrency), 0) FROM function
+    WHERE account = :account AND region = :region AND reserved_concurrency IS NOT NULL
+) AS reserved_in_region
+FROM function WHERE account = :account AND region = :region AND name = :name;
+
+-- name: aliases_of_function
+SELECT alias, version, additional_version, additional_weight FROM function_alias
+WHERE account = :account AND region = :region AND name = :name;
+
 -- name: live_code
 SELECT code_sha256 FROM function_version
 UNION
-SELECT serving_code_sha256 FROM function_version WHERE serving_code_sha256 IS NOT NULL;
+SELECT serving_code_sha256 FROM function_version WHERE serving_code_sha256 IS NOT NULL
+UNION
+SELECT tree FROM function_version_layer;
 
 -- name: add_event
 INSERT INTO async_event
-    (request_id, function_path, qualifier, payload, trace_header, accepted_at_s, due_at_s)
+    (request_id, function_path, qualifier, tenant_id, payload, trace_header, accepted_at_s,
+     due_at_s)
 VALUES
-    (:request_id, :function_path, :qualifier, :payload, :trace_header, :now_s, :now_s);
+    (:request_id, :function_path, :qualifier, :tenant_id, :payload, :trace_header, :now_s, :now_s);
 
 -- name: waiting_functions
 -- Steps from function to function along the index, so it costs the same however long the queue is.
@@ -32,7 +46,8 @@ FROM waiting WHERE function_path IS NOT NULL
 ORDER BY due_at_s, function_path;
 
 -- name: due_events
-SELECT id, request_id, function_path, qualifier, payload, trace_header, accepted_at_s, attempts
+SELECT id, request_id, function_path, qualifier, tenant_id, payload, trace_header, accepted_at_s,
+    attempts
 FROM async_event
 WHERE running = 0 AND function_path = :function_path AND due_at_s <= :now_s
 ORDER BY due_at_s, id

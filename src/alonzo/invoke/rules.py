@@ -76,16 +76,17 @@ def check_tenant(isolated: bool, tenant_id: str | None) -> None:
         )
 
 
-def trace_header(incoming: str | None, now_s: float, random_hex: str) -> str:
+def trace_header(incoming: str | None, now_s: float, random_hex: str, lineage: str) -> str:
     """The trace header of an invocation: the caller's root, or a new one, with a new parent.
 
-    ``random_hex`` has 40 hex digits. Source: Lambda developer guide, X-Ray; nobody samples here.
+    ``random_hex`` has 40 hex digits; ``lineage`` is that of this call (``recursion.py``).
+    Source: Lambda developer guide, X-Ray; nobody samples here.
     """
     parent = f"Parent={random_hex[24:40]}"
     if incoming is not None and (root := _ROOT.search(incoming)) is not None:
         sampled = "1" if "Sampled=1" in incoming else "0"
-        return f"{root[0]};{parent};Sampled={sampled}"
-    return f"Root=1-{int(now_s):08x}-{random_hex[:24]};{parent};Sampled=0"
+        return f"{root[0]};{parent};Sampled={sampled};Lineage={lineage}"
+    return f"Root=1-{int(now_s):08x}-{random_hex[:24]};{parent};Sampled=0;Lineage={lineage}"
 
 
 def backoff_s(attempts: int) -> float:

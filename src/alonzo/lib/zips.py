@@ -208,7 +208,7 @@ class _Tree:
         _check_overlap(data, directory, entries)
         kinds = _layout(entries, entries_max)
         links = tuple((e, _target(data, e)) for e in entries if e.kind is _Kind.LINK)
-        _check_links({e.parts: target for e, target in links})
+        check_links({e.parts: target for e, target in links})
         if not any(kind is not _Kind.FOLDER for kind in kinds.values()):
             raise ZipError(ZipFault.EMPTY, "it holds no file")
         return cls(
@@ -483,8 +483,14 @@ def _leaves(link: Parts) -> ZipError:
     return _unsafe(f"the link {'/'.join(link)!r} leaves the package")
 
 
-def _check_links(links: dict[Parts, str]) -> None:
-    """Follow each link as the kernel would; every step must stay inside the tree."""
+def check_links(links: dict[Parts, str]) -> None:
+    """Follow each link of a tree as the kernel would; every step must stay inside the tree.
+
+    ``links`` maps the path of each link, component by component, to its target.
+
+    Raises:
+        ZipError: ``UNSAFE``; it names the link.
+    """
     steps = 0
     for link, target in links.items():
         here = list(link[:-1])

@@ -48,6 +48,11 @@ class FunctionKey:
         """``account/region/name``: the key under which changes of the function are published."""
         return f"{self.account}/{self.region}/{self.name}"
 
+    @property
+    def region_path(self) -> str:
+        """``account/region``, which all functions beside this one share."""
+        return f"{self.account}/{self.region}"
+
     @classmethod
     def from_path(cls, path: str) -> FunctionKey:
         """Read ``path`` back."""

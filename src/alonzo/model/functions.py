@@ -6,8 +6,9 @@ exactly what it says; the two meet here and in the ``function_version`` table, n
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,6 +16,18 @@ from alonzo.model.arns import FunctionKey
 
 #: The store's topic on which every change of a function is published, under ``FunctionKey.path``.
 CHANGES_TOPIC = "function"
+#: The topic of changes of reserved concurrency, under ``FunctionKey.region_path``.
+RESERVATIONS_TOPIC = "function_reservation"
+
+
+def layers_tree(digests: Sequence[str]) -> str:
+    """The name of the merged tree of layers, by the hex digests of their zips in their order.
+
+    A single layer's tree is that of its package.
+    """
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256(f"layers {' '.join(digests)}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +36,8 @@ class ServingVersion:
 
     ``generation`` differs between any two records that need different environments; the pool
     ends the environments of an older one. ``code_sha256`` is the hex digest of the zip and names
-    its blob. ``environment`` holds the user's variables. Sizes in MiB, times in seconds.
+    its blob; ``layers`` are those of its layers, the first one at the bottom. ``environment``
+    holds the user's variables. Sizes in MiB, times in seconds.
     """
 
     key: FunctionKey
@@ -51,6 +65,12 @@ class ServingVersion:
     def arn(self) -> str:
         """The ARN qualified with the version."""
         return self.key.qualified(self.version)
+
+    @property
+    def trees(self) -> frozenset[str]:
+        """The names of the unpacked trees that it runs from: its code's, and its layers'."""
+        layers = {layers_tree(self.layers)} if self.layers else set[str]()
+        return frozenset({self.code_sha256} | layers)
 
     def to_json(self) -> str:
         """The record as stored."""

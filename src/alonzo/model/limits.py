@@ -25,6 +25,10 @@ TAGS_MAX = 50
 
 INIT_TIMEOUT_S = 10.0
 ACCOUNT_CONCURRENCY = 1000
+#: What reservations must leave of it to the functions without one.
+UNRESERVED_CONCURRENCY_MIN = 100
+#: Calls of one function in a chain of calls; the next one is a loop.
+RECURSIVE_INVOCATIONS_MAX = 16
 CODE_STORAGE_BYTES_MAX = 300 * 1024 * MIB
 
 #: How long an event may wait for its next attempt, counted from its acceptance.

@@ -70,9 +70,44 @@ class CodeProvider(Protocol):
         """
         ...
 
+    async def prepare_layers(self, digests: tuple[str, ...]) -> Path:
+        """Unpack the layers of those digests, later ones over earlier ones.
+
+        Answers the root of their merged tree.
+
+        Raises:
+            CodeError: a layer cannot be unpacked, or the layers do not go together.
+        """
+        ...
+
 
 class CodeError(Exception):
     """A package cannot be unpacked. The text is fit for a client."""
+
+
+class ObjectReader(Protocol):
+    """Reads objects of Amazon S3 for a caller, with the caller's permissions."""
+
+    async def read(
+        self, context: RequestContext, bucket: str, key: str, version: str | None, *, bytes_max: int
+    ) -> bytes:
+        """The whole object, or that version of it.
+
+        An object of more than ``bytes_max`` bytes may be answered cut to one byte more.
+
+        Raises:
+            ObjectError: S3 refuses.
+        """
+        ...
+
+
+class ObjectError(Exception):
+    """What S3 answers to a GetObject that it refuses: its error code and text."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
 
 
 @dataclass(frozen=True, slots=True)

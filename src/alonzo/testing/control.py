@@ -71,6 +71,12 @@ class FakeCode:
             raise self.failure
         return Path("/nonexistent")
 
+    async def prepare_layers(self, digests: tuple[str, ...]) -> Path:
+        """Pretend to unpack layers."""
+        for digest in digests:
+            await self.prepare(digest)
+        return Path("/nonexistent")
+
 
 class FakeRuntimes:
     """A ``RuntimeCatalog`` of every identifier; ``missing`` says which this host lacks, and why."""
@@ -168,12 +174,13 @@ class ControlRig:
         await self.create(name, code, **params)
         return await self.wait(name, State="Active")
 
-    async def row(self, name: str) -> Mapping[str, Any] | None:
-        """The function's row of ``$LATEST`` as it lies in the store."""
+    async def row(self, name: str, version: str = "$LATEST") -> Mapping[str, Any] | None:
+        """The row of one version of the function as it lies in the store."""
         return await self.store.read(
             lambda db: db.one(
-                "SELECT * FROM function_version WHERE name = :name AND account = :account",
-                {"name": name, "account": ACCOUNT},
+                "SELECT * FROM function_version"
+                " WHERE name = :name AND account = :account AND version = :version",
+                {"name": name, "account": ACCOUNT, "version": version},
             )
         )
 

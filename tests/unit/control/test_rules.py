@@ -11,11 +11,9 @@ import pytest
 from alonzo.control.declined import DECLINED, DECLINED_CODE
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.rules import (
-    RESERVED_VARIABLES,
     Configuration,
     Rules,
     check_available,
-    check_environment,
     check_name,
     check_revision,
     check_role,
@@ -24,7 +22,6 @@ from alonzo.control.rules import (
     decide_code,
     plan_code_update,
     plan_creation,
-    plan_logging,
     plan_tags,
     plan_update,
 )
@@ -35,11 +32,6 @@ from alonzo.testing.control import ROLE, FakeRuntimes
 
 TODAY = date(2026, 11, 20)
 REQUIRED: dict[str, Any] = {"Runtime": "python3.12", "Role": ROLE, "Handler": "app.handler"}
-
-ENVIRONMENT_REFUSED = (
-    "Lambda was unable to configure your environment variables because the environment variables "
-    "you have provided "
-)
 
 
 def rules(today: date = TODAY, **settings: Any) -> Rules:
@@ -167,34 +159,6 @@ def test_code_for_another_processor_is_refused_and_the_default_is_the_hosts() ->
     )
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED_VARIABLES))
-def test_reserved_variables_are_refused(name: str) -> None:
-    assert invalid(check_environment, {"MINE": "1", name: "x", "OTHER": "2"}) == (
-        f"{ENVIRONMENT_REFUSED}contains reserved keys that are currently not supported for "
-        f"modification. Reserved keys used in this request: {name}"
-    )
-
-
-def test_every_reserved_variable_of_a_request_is_named() -> None:
-    message = invalid(check_environment, {"AWS_REGION": "x", "MINE": "1", "_HANDLER": "y"})
-    assert message.endswith("request: AWS_REGION, _HANDLER")
-
-
-@pytest.mark.parametrize("letter", ["x", "é", "\\"])
-def test_variables_are_measured_as_json(letter: str) -> None:
-    def variables(length: int) -> dict[str, str]:
-        return {"NAME": letter * length + "!" * (room % width)}
-
-    width = {"x": 1, "é": 2, "\\": 2}[letter]
-    room = 4096 - len('{"NAME":""}')
-    check_environment(variables(room // width))
-    too_many = variables(room // width + 1)
-    text = '{"NAME":"' + too_many["NAME"].replace("\\", "\\\\") + '"}'
-    assert invalid(check_environment, too_many) == (
-        f"{ENVIRONMENT_REFUSED}exceeded the 4KB limit. String measured: {text}"
-    )
-
-
 def test_members_left_out_of_an_update_stay() -> None:
     before = create(Description="d", Timeout=9, Environment={"Variables": {"AA": "1"}})
     assert plan_update(before, {}, rules()) == before
@@ -203,59 +167,19 @@ def test_members_left_out_of_an_update_stay() -> None:
     assert before["Description"] == "d"
 
 
-TEXT = {"LogFormat": "Text", "LogGroup": "/aws/lambda/f"}
-JSON = {"LogFormat": "JSON", "LogGroup": "/aws/lambda/f"}
-INFO = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
-
-
-@pytest.mark.parametrize(
-    ("current", "change", "expected"),
-    [
-        (TEXT, {}, TEXT),
-        (TEXT, {"LogFormat": "JSON"}, JSON | INFO),
-        (
-            TEXT,
-            {"LogFormat": "JSON", "SystemLogLevel": "WARN"},
-            JSON | INFO | {"SystemLogLevel": "WARN"},
-        ),
-        (JSON | INFO, {"LogFormat": "Text"}, TEXT),
-        (
-            JSON | INFO,
-            {"ApplicationLogLevel": "DEBUG"},
-            JSON | INFO | {"ApplicationLogLevel": "DEBUG"},
-        ),
-        (JSON | INFO, {"LogGroup": "mine"}, JSON | INFO | {"LogGroup": "mine"}),
-    ],
-)
-def test_log_levels_come_and_go_with_the_json_format(
-    current: dict[str, Any], change: dict[str, Any], expected: dict[str, Any]
-) -> None:
-    assert plan_logging(current, change) == expected
-
-
-@pytest.mark.parametrize("change", [{"LogGroup": "aws/x"}, {"ApplicationLogLevel": "INFO"}])
-def test_logging_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
-    assert invalid(plan_logging, TEXT, change).startswith("LoggingConfig: ")
-
-
 WANTED: dict[str, tuple[Any, Any]] = {
     # member: (a value that asks for something, one that does not)
     "AcceleratorConfig": ({"AcceleratorMemorySize": 1}, None),
     "CapacityProviderConfig": ({"LambdaManagedInstancesCapacityProviderConfig": {}}, None),
-    "CodeSigningConfigArn": ("arn:x", ""),
     "DeadLetterConfig": ({"TargetArn": "arn:x"}, {"TargetArn": ""}),
     "DurableConfig": ({}, None),
     "FileSystemConfigs": ([{}], []),
     "ImageConfig": ({"Command": ["x"]}, {"Command": []}),
     "KMSKeyArn": ("arn:x", ""),
-    "Layers": (["arn:x"], []),
     "PackageType": ("Image", "Zip"),
-    "Publish": (True, False),
     "PublishTo": ("LATEST_PUBLISHED", None),
     "RuntimeConfig": ({"RuntimeArn": "x"}, None),
-    "SnapStart": ({"ApplyOn": "PublishedVersions"}, {"ApplyOn": "None"}),
     "SourceKMSKeyArn": ("arn:x", ""),
-    "TenancyConfig": ({"TenantIsolationMode": "PER_TENANT"}, None),
     "TracingConfig": ({"Mode": "Active"}, {"Mode": "PassThrough"}),
     "VpcConfig": ({"SubnetIds": ["s"]}, {"SubnetIds": [], "SecurityGroupIds": []}),
 }
@@ -279,7 +203,8 @@ def test_every_member_of_the_requests_is_used_or_declined() -> None:
     used = {
         "FunctionName", "Runtime", "Role", "Handler", "Code", "Description", "Timeout",
         "MemorySize", "Environment", "Tags", "Architectures", "EphemeralStorage", "LoggingConfig",
-        "ZipFile", "DryRun", "RevisionId",
+        "ZipFile", "DryRun", "RevisionId", "Publish", "SnapStart", "TenancyConfig", "Layers",
+        "CodeSigningConfigArn",
     }  # fmt: skip
     known = used | {entry.member for entry in (*DECLINED, *DECLINED_CODE)}
     for operation in ("CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration"):

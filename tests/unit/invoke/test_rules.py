@@ -55,15 +55,17 @@ def test_the_limit_is_to_the_byte(kind):
 
 def test_a_trace_keeps_the_callers_root_and_gets_a_new_parent():
     root = "Root=1-5759e988-bd862e3fe1be46a994272793"
-    assert trace_header(f"{root};Parent=1111111111111111;Sampled=1", 0, RANDOM) == (
-        f"{root};Parent=89abcdef01234567;Sampled=1"
+    incoming = f"{root};Parent=1111111111111111;Sampled=1;Lineage=1:old"
+    assert trace_header(incoming, 0, RANDOM, "1:new") == (
+        f"{root};Parent=89abcdef01234567;Sampled=1;Lineage=1:new"
     )
 
 
 @pytest.mark.parametrize("incoming", [None, "", "nonsense", "Root=1-xyz"])
 def test_a_trace_is_made_where_there_is_none(incoming):
-    made = trace_header(incoming, 1_700_000_000, RANDOM)
-    assert re.fullmatch(r"Root=1-6553f100-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", made)
+    made = trace_header(incoming, 1_700_000_000, RANDOM, "1:x")
+    form = r"Root=1-6553f100-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=1:x"
+    assert re.fullmatch(form, made)
 
 
 def test_backing_off_doubles_up_to_five_minutes():

@@ -13,7 +13,7 @@ from alonzo.model.context import RequestContext
 async def get_account_settings(
     tools: Tools, context: RequestContext, params: dict[str, Any]
 ) -> Mapping[str, Any]:
-    """GetAccountSettings. Nothing can be reserved yet, so all concurrency is unreserved."""
+    """GetAccountSettings."""
     del params
     settings = tools.settings
     usage = await tools.store.read(
@@ -25,7 +25,7 @@ async def get_account_settings(
             "CodeSizeUnzipped": settings.unzipped_bytes_max,
             "CodeSizeZipped": settings.zip_bytes_max,
             "ConcurrentExecutions": settings.concurrency,
-            "UnreservedConcurrentExecutions": settings.concurrency,
+            "UnreservedConcurrentExecutions": max(0, settings.concurrency - usage.reserved),
         },
         "AccountUsage": {
             "TotalCodeSize": usage.code_bytes,

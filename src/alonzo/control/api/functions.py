@@ -1,4 +1,4 @@
-"""Create, read, list and delete functions. Source: Lambda API; recorded behaviour where noted."""
+"""Create, read and list functions. Source: Lambda API; recorded behaviour where noted."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from alonzo.control import documents, machine, paging, records, rules
-from alonzo.control.api.addressing import addressed, function_not_found, get_version
-from alonzo.control.records import VersionRecord
+from alonzo.control.api.addressing import addressed, get_function_record, get_version
+from alonzo.control.api.function_code_signing import admit_new
+from alonzo.control.api.versions import publish
+from alonzo.control.code_signing.records import attach
+from alonzo.control.layers.binding import bind, rebind
+from alonzo.control.records import FunctionRecord, VersionRecord
 from alonzo.control.tools import Tools
 from alonzo.model.arns import LATEST, FunctionKey
 from alonzo.model.context import RequestContext
@@ -27,7 +31,13 @@ async def create_function(
     configuration = rules.plan_creation(params, ref.key.name, tools.rules())
     tags = rules.plan_tags({}, params.get("Tags") or {})
     data = rules.decide_code(params["Code"])
-    await tools.store.read(lambda db: _check_free(db, ref.key))
+
+    def check(db: Connection) -> None:
+        _check_free(db, ref.key)
+        admit_new(db, context, params)
+        bind(db, context, params.get("Layers") or ())
+
+    await tools.store.read(check)
     await tools.check_runtime_available(configuration["Runtime"])
     code = await tools.packages.inspect(data)
     await tools.packages.keep(data, code)
@@ -42,17 +52,22 @@ async def create_function(
         code=code,
     )
 
-    def store(db: Connection) -> None:
+    def store(db: Connection) -> VersionRecord:
         _check_free(db, ref.key)
+        signing = admit_new(db, context, params)
         usage = records.find_usage(db, account=ref.key.account, region=ref.key.region)
         rules.check_storage(
             usage.code_bytes, code.unzipped_bytes, tools.settings.code_storage_bytes_max
         )
         tools.packages.rely_on(db, code.sha256)
-        records.insert_function(db, record, tags)
+        created = rebind(db, context, record, params, bytes_max=tools.settings.unzipped_bytes_max)
+        records.insert_function(db, created, tags)
+        if signing is not None:
+            attach(db, ref.key, signing.key)
+        return publish(tools, db, ref, created)[0] if params.get("Publish") else created
 
-    await tools.store.tx(store)
-    return documents.described(record, arn=ref.key.arn)
+    # Recorded: a version that is published on creation is shown with the unqualified ARN.
+    return documents.described(await tools.store.tx(store), arn=ref.key.arn)
 
 
 def _check_free(db: Connection, key: FunctionKey) -> None:
@@ -63,13 +78,13 @@ def _check_free(db: Connection, key: FunctionKey) -> None:
 async def get_function(
     tools: Tools, context: RequestContext, params: dict[str, Any]
 ) -> Mapping[str, Any]:
-    """GetFunction: the configuration, a link to the package, and an unqualified one's tags."""
+    """GetFunction: the configuration, a link to the package, and what the function has beside."""
     ref = addressed(context, params)
 
-    def read(db: Connection) -> tuple[VersionRecord, dict[str, str] | None]:
-        return get_version(db, ref), records.find_tags(db, ref.key)
+    def read(db: Connection) -> tuple[VersionRecord, FunctionRecord]:
+        return get_version(db, ref), get_function_record(db, ref)
 
-    record, tags = await tools.store.read(read)
+    record, function = await tools.store.read(read)
     answer: dict[str, Any] = {
         "Configuration": documents.described(record, arn=ref.arn),
         "Code": {
@@ -77,8 +92,10 @@ async def get_function(
             "Location": tools.links.url(context.endpoint, record.code.sha256),
         },
     }
-    if tags and ref.qualifier is None:
-        answer["Tags"] = tags
+    if function.tags and ref.qualifier is None:
+        answer["Tags"] = function.tags
+    if function.reserved_concurrency is not None:
+        answer["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved_concurrency}
     return answer
 
 
@@ -108,8 +125,9 @@ async def list_functions(
 
     def read(db: Connection) -> list[VersionRecord]:
         if every_version:
+            place = (after[0], paging.version_number(after))
             return records.list_all_versions(
-                db, account=account, region=region, after=after, rows_max=size + 1
+                db, account=account, region=region, after=place, rows_max=size + 1
             )
         return records.list_functions(
             db, account=account, region=region, after=after[0], rows_max=size + 1
@@ -127,46 +145,3 @@ async def list_functions(
     if last is not None:
         answer["NextMarker"] = paging.write_marker((last.key.name, last.version))
     return answer
-
-
-async def list_versions_by_function(
-    tools: Tools, context: RequestContext, params: dict[str, Any]
-) -> Mapping[str, Any]:
-    """ListVersionsByFunction: ``$LATEST`` comes first."""
-    ref = addressed(context, params)
-    size = paging.page_size(params)
-    after = paging.read_marker(params.get("Marker"))[1]
-
-    def read(db: Connection) -> list[VersionRecord]:
-        get_version(db, ref)
-        return records.list_versions(db, ref.key, after=after, rows_max=size + 1)
-
-    shown, last = paging.split_page(await tools.store.read(read), size)
-    answer: dict[str, Any] = {
-        "Versions": [
-            documents.listed(record, arn=record.key.qualified(record.version)) for record in shown
-        ]
-    }
-    if last is not None:
-        answer["NextMarker"] = paging.write_marker((last.key.name, last.version))
-    return answer
-
-
-async def delete_function(
-    tools: Tools, context: RequestContext, params: dict[str, Any]
-) -> Mapping[str, Any]:
-    """DeleteFunction: in whatever state the function is. AWS answers 204, not the model's 200."""
-    ref = addressed(context, params)
-    if ref.qualifier == LATEST:
-        raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
-
-    def store(db: Connection) -> None:
-        if ref.qualifier is not None:
-            # No version can be published yet, so no other qualifier names anything.
-            raise function_not_found(ref)
-        record = get_version(db, ref)
-        records.delete_function(db, ref.key)
-        records.let_go(db, record, now_s=tools.clock.now_s())
-
-    await tools.store.tx(store)
-    return {"StatusCode": 204}

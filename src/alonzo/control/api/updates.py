@@ -11,7 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from alonzo.control import documents, machine, records, rules
-from alonzo.control.api.addressing import addressed, get_version
+from alonzo.control.api.addressing import get_version, latest
+from alonzo.control.api.function_code_signing import check_update
+from alonzo.control.api.versions import publish
+from alonzo.control.layers.binding import rebind
+from alonzo.control.layers.rules import check_total
 from alonzo.control.machine import Event
 from alonzo.control.records import Code, VersionRecord
 from alonzo.control.rules import Configuration
@@ -25,10 +29,11 @@ async def update_function_code(
     tools: Tools, context: RequestContext, params: dict[str, Any]
 ) -> Mapping[str, Any]:
     """UpdateFunctionCode. ``DryRun`` checks everything, and answers what would have been."""
-    ref = addressed(context, params)
+    ref = latest(context, params)
 
     def check(db: Connection) -> tuple[VersionRecord, Configuration]:
         record = _updatable(db, ref, params)
+        check_update(db, ref.key, params)
         return record, rules.plan_code_update(record.configuration, params, tools.rules())
 
     await tools.store.read(check)
@@ -37,6 +42,7 @@ async def update_function_code(
 
     def check_with_code(db: Connection) -> VersionRecord:
         record, configuration = check(db)
+        check_total(code, record.layers, tools.settings.unzipped_bytes_max)
         usage = records.find_usage(db, account=ref.key.account, region=ref.key.region)
         rules.check_storage(
             usage.code_bytes,
@@ -52,17 +58,20 @@ async def update_function_code(
     def store(db: Connection) -> VersionRecord:
         record = check_with_code(db)
         tools.packages.rely_on(db, code.sha256)
-        return _accept(tools, db, record, record.configuration, code)
+        updated = _accept(tools, db, record, record.configuration, code)
+        # Recorded: the answer is the version, which like $LATEST waits for the deployer.
+        return publish(tools, db, ref, updated)[0] if params.get("Publish") else updated
 
-    updated = await tools.store.tx(store)
-    return documents.described(updated, arn=ref.key.arn)
+    stored = await tools.store.tx(store)
+    published = stored.version if stored.version != LATEST else None
+    return documents.described(stored, arn=ref.key.qualified(published))
 
 
 async def update_function_configuration(
     tools: Tools, context: RequestContext, params: dict[str, Any]
 ) -> Mapping[str, Any]:
     """UpdateFunctionConfiguration. One that changes nothing is an update like any other."""
-    ref = addressed(context, params)
+    ref = latest(context, params)
     rules.check_role(params.get("Role"), ref.key.account)
     if (runtime := params.get("Runtime")) is not None:
         rules.check_runtime(runtime, tools.rules(), creating=False)
@@ -71,7 +80,16 @@ async def update_function_configuration(
     def store(db: Connection) -> VersionRecord:
         record = _updatable(db, ref, params)
         configuration = rules.plan_update(record.configuration, params, tools.rules())
-        return _accept(tools, db, record, configuration, record.code)
+        if params.get("Layers"):
+            check_update(db, ref.key, params)
+        changed = rebind(
+            db,
+            context,
+            replace(record, configuration=configuration),
+            params,
+            bytes_max=tools.settings.unzipped_bytes_max,
+        )
+        return _accept(tools, db, changed, changed.configuration, changed.code)
 
     updated = await tools.store.tx(store)
     return documents.described(updated, arn=ref.key.arn)
@@ -85,8 +103,6 @@ def _updatable(db: Connection, ref: FunctionRef, params: Mapping[str, Any]) -> V
             PreconditionFailedException.
     """
     record = get_version(db, ref)
-    # Versions cannot be published yet, so nothing but this can have been found.
-    assert record.version == LATEST
     machine.check_updatable(record.status, ref.key.arn)
     rules.check_revision(params.get("RevisionId"), record.revision_id)
     return record
