@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from alonzo.invoke.event_life import BACKOFF_S_MAX, EventPolicy, Run
 from alonzo.invoke.events import EventQueue
-from alonzo.invoke.rules import BACKOFF_S_MAX
 from alonzo.lib.clock import ManualClock, SystemClock
+from alonzo.lib.ids import SequentialIds
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey, FunctionRef
 from alonzo.model.context import Principal
@@ -54,6 +55,20 @@ class FullStore:
         return await self._call("read", work)
 
 
+class Runner:
+    """Runs events by a function that succeeds, unless it raises or answers how its run ended."""
+
+    def __init__(self, handle, **policy):
+        self._handle = handle
+        self._policy = EventPolicy(**policy)
+
+    async def event_policy(self, ref):
+        return self._policy
+
+    async def run_event(self, event):
+        return await self._handle(event) or Run(b"null", "$LATEST", failed=False)
+
+
 def request(request_id):
     return InvokeRequest(
         request_id, ACCOUNT, REGION, "f", None, InvocationType.EVENT, b"{}",
@@ -65,7 +80,7 @@ def request(request_id):
 async def opened(path, clock):
     store = await SqliteStore.open(path / "db", clock=SystemClock())
     try:
-        yield store, EventQueue(store, clock)
+        yield store, EventQueue(store, clock, SequentialIds())
     finally:
         await store.close()
 
@@ -95,9 +110,9 @@ def test_every_accepted_event_runs_and_is_then_forgotten(tmp_path):
             ran = []
 
             async def handle(event):
-                ran.append((event.request_id, event.payload, event.ref, event.attempts))
+                ran.append((event.request_id, event.payload, event.ref, event.life.tries))
 
-            scope.spawn(queue.run(handle), name="events")
+            scope.spawn(queue.run(Runner(handle)), name="events")
             await asyncio.gather(
                 *(queue.accept(request(f"r{n}"), REF, b"{}", "t") for n in range(250))
             )
@@ -119,13 +134,13 @@ def test_a_throttle_or_a_failure_of_ours_postpones(tmp_path, failure):
             tries = []
 
             async def handle(event):
-                tries.append((event.attempts, clock.now_s()))
+                tries.append((event.life.tries, clock.now_s()))
                 if len(tries) < 3:
                     raise failure
 
             begin_s = clock.now_s()
             await queue.accept(request("r"), REF, b"{}", "t")
-            worker = scope.spawn(queue.run(handle), name="events")
+            worker = scope.spawn(queue.run(Runner(handle)), name="events")
 
             async def postponed():
                 rows = await store.read(
@@ -141,7 +156,7 @@ def test_a_throttle_or_a_failure_of_ours_postpones(tmp_path, failure):
                 # The waiting worker sleeps on real time; a restart reads the queue afresh.
                 worker.cancel()
                 clock.advance(wait_s)
-                worker = scope.spawn(queue.run(handle), name="events")
+                worker = scope.spawn(queue.run(Runner(handle)), name="events")
             await until(gone)
             assert tries == [(1, begin_s), (2, begin_s + 1), (3, begin_s + 3)]
 
@@ -164,11 +179,11 @@ def test_an_error_that_cannot_heal_ends_the_event_and_is_logged(tmp_path, caplog
             tries = []
 
             async def handle(event):
-                tries.append(event.attempts)
+                tries.append(event.life.tries)
                 raise AwsError(code, "gone")
 
             await queue.accept(request("r"), REF, b"{}", "t")
-            scope.spawn(queue.run(handle), name="events")
+            scope.spawn(queue.run(Runner(handle)), name="events")
 
             async def gone():
                 return await left(store) == 0
@@ -195,7 +210,7 @@ def test_an_event_past_its_maximum_age_is_dropped_unseen(tmp_path, caplog):
             clock.advance(1)
             await queue.accept(request("old"), REF, b"{}", "t")
             clock.advance(MAXIMUM_EVENT_AGE_S)
-            scope.spawn(queue.run(handle), name="events")
+            scope.spawn(queue.run(Runner(handle)), name="events")
 
             async def gone():
                 return await left(store) == 0
@@ -219,7 +234,7 @@ def test_an_event_that_would_be_too_old_at_its_next_attempt_is_dropped(tmp_path)
 
             await queue.accept(request("r"), REF, b"{}", "t")
             clock.advance(MAXIMUM_EVENT_AGE_S - 0.5)
-            scope.spawn(queue.run(handle), name="events")
+            scope.spawn(queue.run(Runner(handle)), name="events")
 
             async def gone():
                 return await left(store) == 0
@@ -239,7 +254,7 @@ def test_a_thousandth_attempt_is_postponed_like_the_tenth(tmp_path):
 
             await queue.accept(request("r"), REF, b"{}", "t")
             await store.tx(lambda db: db.execute("UPDATE async_event SET attempts = 4999"))
-            scope.spawn(queue.run(handle), name="events")
+            scope.spawn(queue.run(Runner(handle)), name="events")
 
             async def postponed():
                 return await rows(store) == [("r", 0, 5000, clock.now_s() + BACKOFF_S_MAX)]
@@ -255,18 +270,18 @@ def test_a_full_disk_at_any_step_of_the_worker_only_delays_it(tmp_path, step):
     async def main():
         async with opened(tmp_path, SystemClock()) as (store, _), TaskScope() as scope:
             full = FullStore(store)
-            queue = EventQueue(full, SystemClock())
+            queue = EventQueue(full, SystemClock(), SequentialIds())
             ran = []
 
             async def handle(event):
-                ran.append((event.request_id, event.attempts))
+                ran.append((event.request_id, event.life.tries))
 
             async def gone():
                 return await left(store) == 0
 
             await queue.accept(request("one"), REF, b"{}", "t")
             full.fail(times=3, after=step)
-            scope.spawn(queue.run(handle), name="events")
+            scope.spawn(queue.run(Runner(handle)), name="events")
             await until(gone)
             assert full.failed == 3
             await queue.accept(request("two"), REF, b"{}", "t")
@@ -280,7 +295,7 @@ def test_a_full_disk_does_not_cut_the_events_in_hand(tmp_path):
     async def main():
         async with opened(tmp_path, SystemClock()) as (store, _), TaskScope() as scope:
             full = FullStore(store)
-            queue = EventQueue(full, SystemClock())
+            queue = EventQueue(full, SystemClock(), SequentialIds())
             started, go_on, ended = asyncio.Event(), asyncio.Event(), []
 
             async def handle(event):
@@ -289,7 +304,7 @@ def test_a_full_disk_does_not_cut_the_events_in_hand(tmp_path):
                     await go_on.wait()
                 ended.append(event.request_id)
 
-            scope.spawn(queue.run(handle), name="events")
+            scope.spawn(queue.run(Runner(handle)), name="events")
             await queue.accept(request("long"), REF, b"{}", "t")
             await started.wait()
             full.fail(kinds=("read",), times=2)
@@ -315,7 +330,7 @@ def test_a_function_with_many_slow_events_leaves_room_for_the_others(tmp_path):
     async def main():
         async with opened(tmp_path, SystemClock()) as (store, _), TaskScope() as scope:
             counted = FullStore(store)
-            queue = EventQueue(counted, SystemClock())
+            queue = EventQueue(counted, SystemClock(), SequentialIds())
             slow, fast = [], []
 
             async def handle(event):
@@ -330,7 +345,7 @@ def test_a_function_with_many_slow_events_leaves_room_for_the_others(tmp_path):
                     queue.accept(request(f"{name}{n}"), ref(name), b"{}", "t") for n in range(count)
                 )
                 await asyncio.gather(*accepts)
-            scope.spawn(queue.run(handle), name="events")
+            scope.spawn(queue.run(Runner(handle)), name="events")
 
             async def settled():
                 return await left(store) == 120 and len(slow) >= 50
@@ -373,7 +388,7 @@ def test_stopping_waits_for_the_events_in_hand_and_claims_no_more(tmp_path):
                 started.set()
                 await go_on.wait()
 
-            worker = scope.spawn(queue.run(handle), name="events")
+            worker = scope.spawn(queue.run(Runner(handle)), name="events")
             await queue.accept(request("first"), REF, b"{}", "t")
             await started.wait()
             stopping = scope.spawn(queue.stop(10), name="stop")
@@ -392,11 +407,11 @@ def test_stopping_a_worker_that_never_ran_or_has_nothing_to_do_takes_no_time(tmp
     async def main():
         async with opened(tmp_path, SystemClock()) as (store, queue), TaskScope() as scope:
             full = FullStore(store)
-            idle = EventQueue(full, SystemClock())
+            idle = EventQueue(full, SystemClock(), SequentialIds())
             full.fail(times=1000)
             async with asyncio.timeout(2):
                 await queue.stop(10)
-                scope.spawn(idle.run(lambda event: asyncio.sleep(0)), name="events")
+                scope.spawn(idle.run(Runner(lambda event: asyncio.sleep(0))), name="events")
 
                 async def pausing():
                     return full.failed >= 4
@@ -418,7 +433,7 @@ def test_an_attempt_that_the_shutdown_cuts_does_not_count(tmp_path):
                 await cut.wait()
                 raise AwsError("ServiceException", "The environment was stopped.")
 
-            worker = scope.spawn(queue.run(handle), name="events")
+            worker = scope.spawn(queue.run(Runner(handle)), name="events")
             await queue.accept(request("r"), REF, b"{}", "t")
             await started.wait()
             await queue.stop(0)
@@ -432,9 +447,9 @@ def test_an_attempt_that_the_shutdown_cuts_does_not_count(tmp_path):
             attempts = []
 
             async def count(event):
-                attempts.append(event.attempts)
+                attempts.append(event.life.tries)
 
-            scope.spawn(EventQueue(store, clock).run(count), name="events")
+            scope.spawn(EventQueue(store, clock, SequentialIds()).run(Runner(count)), name="events")
 
             async def gone():
                 return await left(store) == 0
@@ -456,16 +471,16 @@ def test_an_event_in_hand_when_the_worker_dies_runs_again(tmp_path):
                 await asyncio.Event().wait()
 
             async with TaskScope() as scope:
-                scope.spawn(queue.run(hang), name="events")
+                scope.spawn(queue.run(Runner(hang)), name="events")
                 await started.wait()
         async with opened(tmp_path, SystemClock()) as (_, queue), TaskScope() as scope:
             again = asyncio.Event()
 
             async def handle(event):
-                assert event.attempts == 2
+                assert event.life.tries == 2
                 again.set()
 
-            scope.spawn(queue.run(handle), name="events")
+            scope.spawn(queue.run(Runner(handle)), name="events")
             async with asyncio.timeout(10):
                 await again.wait()
 

@@ -8,29 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: Lambda's operations that the invoke room has, or owes.
-INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
+#: Lambda's operations that the invoke room has.
+INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync"})
 
 _BY_REASON: Mapping[str, tuple[str, ...]] = {
-    "Retries, destinations and event ages cannot be configured yet.": (
-        "DeleteFunctionEventInvokeConfig",
-        "GetFunctionEventInvokeConfig",
-        "ListFunctionEventInvokeConfigs",
-        "PutFunctionEventInvokeConfig",
-        "UpdateFunctionEventInvokeConfig",
-    ),
     "Provisioned concurrency is not supported yet.": (
         "DeleteProvisionedConcurrencyConfig",
         "GetProvisionedConcurrencyConfig",
         "ListProvisionedConcurrencyConfigs",
         "PutProvisionedConcurrencyConfig",
-    ),
-    "Event source mappings are not supported yet.": (
-        "CreateEventSourceMapping",
-        "DeleteEventSourceMapping",
-        "GetEventSourceMapping",
-        "ListEventSourceMappings",
-        "UpdateEventSourceMapping",
     ),
     "Function URLs are not supported yet.": (
         "CreateFunctionUrlConfig",
@@ -49,6 +35,7 @@ _BY_REASON: Mapping[str, tuple[str, ...]] = {
         "PutFunctionScalingConfig",
         "UpdateCapacityProvider",
     ),
+    "Responses are not streamed yet.": ("InvokeWithResponseStream",),
     "Durable functions are not supported yet.": (
         "CheckpointDurableExecution",
         "DeleteDurableExecution",

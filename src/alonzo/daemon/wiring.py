@@ -17,6 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from alonzo.control.deployer import Deployer
+from alonzo.control.event_sources.reconciler import MappingReconciler
 from alonzo.control.functions import ControlPlane
 from alonzo.control.settings import ControlSettings
 from alonzo.daemon import catalog
@@ -29,6 +30,8 @@ from alonzo.environments.code import CodeTrees
 from alonzo.environments.environment import Surroundings
 from alonzo.environments.pool import Pool
 from alonzo.invoke.api import LambdaInvoker
+from alonzo.invoke.deliveries import DeliveryQueue
+from alonzo.invoke.destinations import FunctionDestinations
 from alonzo.invoke.directory import Directory
 from alonzo.invoke.events import EventQueue
 from alonzo.lib.chance import system_chance
@@ -119,7 +122,8 @@ class Platform:
         stack.push_async_callback(pool.close)
         directory = Directory(store, scope, pool.retire, chance=system_chance())
         stack.callback(directory.close)
-        events = self._events = EventQueue(store, clock)
+        events = self._events = EventQueue(store, clock, ids)
+        deliveries = DeliveryQueue(store, clock)
         invoker = LambdaInvoker(
             directory, pool, events, clock=clock, ids=ids, settings=config.invoke
         )
@@ -149,7 +153,9 @@ class Platform:
             "logs": logs.run(),
             "log retention": Reaper(store, clock).run(),
             "deployer": deployer.run(),
-            "events": events.run(invoker.run_event),
+            "event sources": MappingReconciler(store).run(),
+            "events": events.run(invoker),
+            "deliveries": deliveries.run(FunctionDestinations(invoker)),
             "environments": pool.reap(),
             "code": _tidy(directory, pool, code),
         }.items():

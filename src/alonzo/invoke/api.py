@@ -8,6 +8,7 @@ from alonzo.environments.pool import NoRoomError, Pool
 from alonzo.environments.values import Invocation, Outcome
 from alonzo.invoke.concurrency import Concurrency, ThrottleReason, throttled
 from alonzo.invoke.directory import Directory, Target
+from alonzo.invoke.event_life import EventPolicy, Run
 from alonzo.invoke.events import Event, EventQueue
 from alonzo.invoke.recursion import check_recursion, continue_lineage
 from alonzo.invoke.rules import check_payload, check_tenant, trace_header
@@ -109,13 +110,17 @@ class LambdaInvoker:
         finally:
             self._concurrency.give_back(slot)
 
-    async def run_event(self, event: Event) -> None:
+    async def event_policy(self, ref: FunctionRef) -> EventPolicy:
+        """What holds for the events to ``ref`` now; the defaults if there is no such function."""
+        return await self._directory.event_policy(ref)
+
+    async def run_event(self, event: Event) -> Run:
         """Run an accepted event once.
 
         Raises:
-            AwsError: as for ``invoke``; the event has not been handled.
+            AwsError: as for ``invoke``; the function did not run.
         """
-        ref: FunctionRef = event.ref
+        ref = event.ref
         target = await self._directory.resolve(ref)
         check_tenant(target.version.tenant_isolation, event.tenant_id)
         invocation = Invocation(
@@ -126,4 +131,5 @@ class LambdaInvoker:
             trace_header=event.trace_header,
             tenant_id=event.tenant_id,
         )
-        await self._run(target, invocation)
+        outcome = await self._run(target, invocation)
+        return Run(outcome.payload, target.version.version, outcome.error_type is not None)

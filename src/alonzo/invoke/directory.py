@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from alonzo.invoke.concurrency import Reservations
+from alonzo.invoke.event_life import EventPolicy
 from alonzo.invoke.retries import until_stored
 from alonzo.lib.chance import Chance
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import LATEST, FunctionKey, FunctionRef
 from alonzo.model.errors import AwsError, conflict
 from alonzo.model.functions import CHANGES_TOPIC, RESERVATIONS_TOPIC, ServingVersion
-from alonzo.store.base import Connection, Store
+from alonzo.model.limits import EVENT_RETRIES_MAX, MAXIMUM_EVENT_AGE_S
+from alonzo.store.base import Connection, Row, Store
 from alonzo.store.queries import load
 
 _SQL = load("alonzo.invoke")
@@ -49,11 +51,16 @@ class _Alias:
 
 @dataclass(frozen=True, slots=True)
 class _Function:
-    """``targets`` are the versions that can serve; ``states`` has the state of every version."""
+    """``targets`` are the versions that can serve; ``states`` has the state of every version.
+
+    ``policies`` are for the events to a qualifier, ``default_policy`` for those to all others.
+    """
 
     targets: Mapping[str, Target]
     states: Mapping[str, str]
     aliases: Mapping[str, _Alias]
+    policies: Mapping[str, EventPolicy]
+    default_policy: EventPolicy
 
 
 class Directory:
@@ -118,13 +125,7 @@ class Directory:
             ResourceNotFoundException: there is no such function, version or alias.
             ResourceConflictException: it cannot serve yet.
         """
-        function = self._known.get(ref.key)
-        if function is None:
-            changes = self._changes
-            function = await self._read(ref.key)
-            # What was read before a change that came meanwhile serves this call, and no later one.
-            if function is not None and changes == self._changes:
-                self._known[ref.key] = function
+        function = self._known.get(ref.key) or await self._learn(ref.key)
         qualifier = ref.qualifier or LATEST
         if function is not None and function.aliases:
             qualifier = self._version(function, qualifier)
@@ -141,6 +142,21 @@ class Directory:
             "The operation cannot be performed at this time. "
             f"The function is currently in the following state: {state}"
         )
+
+    async def event_policy(self, ref: FunctionRef) -> EventPolicy:
+        """What holds for events to ``ref``; the defaults where nothing is known of it."""
+        function = self._known.get(ref.key) or await self._learn(ref.key)
+        if function is None:
+            return EventPolicy()
+        return function.policies.get(ref.qualifier or LATEST, function.default_policy)
+
+    async def _learn(self, key: FunctionKey) -> _Function | None:
+        changes = self._changes
+        function = await self._read(key)
+        # What was read before a change that came meanwhile serves this call, and no later one.
+        if function is not None and changes == self._changes:
+            self._known[key] = function
+        return function
 
     def _version(self, function: _Function, qualifier: str) -> str:
         """The version that a call to ``qualifier`` runs on this time."""
@@ -168,6 +184,7 @@ def _read_function(db: Connection, key: FunctionKey) -> _Function | None:
     if row is None:
         return None
     reservations = Reservations(row["reserved_concurrency"], row["reserved_in_region"])
+    blocked = reservations.function == 0
     stops_loops = row["recursive_loop"] == "Terminate"
     versions = db.all(_SQL.versions_of_function, where)
     return _Function(
@@ -183,4 +200,20 @@ def _read_function(db: Connection, key: FunctionKey) -> _Function | None:
             )
             for each in db.all(_SQL.aliases_of_function, where)
         },
+        policies={
+            each["qualifier"]: _policy(each, blocked=blocked)
+            for each in db.all(_SQL.event_policies_of_function, where)
+        },
+        default_policy=EventPolicy(blocked=blocked),
+    )
+
+
+def _policy(row: Row, *, blocked: bool) -> EventPolicy:
+    retries_max, age_s_max = row["retries_max"], row["age_s_max"]
+    return EventPolicy(
+        retries_max=EVENT_RETRIES_MAX if retries_max is None else retries_max,
+        age_s_max=MAXIMUM_EVENT_AGE_S if age_s_max is None else age_s_max,
+        on_success=row["on_success"],
+        on_failure=row["on_failure"],
+        blocked=blocked,
     )

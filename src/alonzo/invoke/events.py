@@ -3,8 +3,9 @@
 * An event is acknowledged after its commit and deleted after its run: at least once, whatever dies.
 * The worker marks the events that it runs. One process owns the store, so at its start every mark
   is one of a process that ended, and is forgotten.
-* A throttle or a system error puts the event back with a growing delay, until it is too old. A
-  function error ends it, and so does an error that no other attempt can heal.
+* When an event runs again, and how it ends, is decided by ``event_life.py``. What a death must
+  not change is stored before it matters.
+* The commit that ends an event also stores its record, where one goes to a destination.
 * A store that fails stops nothing: each step is tried again until the store can do it.
 * No function takes all the slots: see ``rules.share_slots``.
 """
@@ -14,17 +15,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+from alonzo.invoke import event_life
+from alonzo.invoke.deliveries import add_delivery, log_lost
+from alonzo.invoke.event_life import Again, EventPolicy, Life, Over, Run
+from alonzo.invoke.invocation_record import invocation_record
 from alonzo.invoke.retries import until_stored
-from alonzo.invoke.rules import is_expired, next_attempt_at_s, share_slots
+from alonzo.invoke.rules import share_slots
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
+from alonzo.lib.ids import IdSource
 from alonzo.lib.tasks import TaskScope
-from alonzo.model.arns import FunctionKey, FunctionRef
+from alonzo.model.arns import LATEST, FunctionKey, FunctionRef
 from alonzo.model.errors import AwsError
 from alonzo.model.invocations import InvokeRequest
+from alonzo.model.limits import ASYNC_PAYLOAD_BYTES_MAX
 from alonzo.store.base import Connection, Row, Store, StoreError
 from alonzo.store.queries import load
 
@@ -34,6 +42,9 @@ _SQL = load("alonzo.invoke")
 
 #: Events run at the same time, beside the synchronous calls.
 _PARALLEL_MAX = 100
+
+#: How often to look though no event came or ended, in seconds: the host's clock may have been set.
+_LOOK_AGAIN_S = 60.0
 
 #: Errors after which another attempt can do no better.
 _FINAL = frozenset(
@@ -49,7 +60,7 @@ _FINAL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One accepted event. ``attempts`` counts this one."""
+    """One accepted event. ``last`` is the last run that failed, where it was kept."""
 
     id: int
     request_id: str
@@ -57,19 +68,49 @@ class Event:
     tenant_id: str | None
     payload: bytes
     trace_header: str
-    attempts: int
-    accepted_at_s: float
+    life: Life
+    last: Run | None
 
 
-Handler = Callable[[Event], Awaitable[None]]
+class EventRunner(Protocol):
+    """Runs events. Implemented by ``api.LambdaInvoker``."""
+
+    async def event_policy(self, ref: FunctionRef) -> EventPolicy:
+        """What holds for the events to ``ref`` now."""
+        ...
+
+    async def run_event(self, event: Event) -> Run:
+        """Run an event once.
+
+        Raises:
+            AwsError: the function did not run.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """An event that is over, and the row of its record if one goes to a destination."""
+
+    event: Event
+    delivery: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What was decided of due events: which run now, by which policy, and which are over."""
+
+    running: list[tuple[Event, EventPolicy]]
+    over: list[_Ending]
 
 
 class EventQueue:
     """Accepts events and runs them."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: IdSource) -> None:
         self._store = store
         self._clock = clock
+        self._ids = ids
         self._nudged = asyncio.Event()
         self._in_hand: dict[int, Event] = {}
         self._stopping = asyncio.Event()
@@ -97,15 +138,19 @@ class EventQueue:
         await self._store.tx(lambda db: db.execute(_SQL.add_event, row))
         self._nudged.set()
 
-    async def run(self, handle: Handler) -> None:
-        """Run events as they come due, until ``stop``. ``handle`` raises if it could not."""
+    def nudge(self) -> None:
+        """Look at the queue and the clock soon. Never blocks."""
+        self._nudged.set()
+
+    async def run(self, runner: EventRunner) -> None:
+        """Run events as they come due, until ``stop``."""
         self._ended.clear()
         try:
             async with TaskScope() as scope:
                 await until_stored(self._forget, name="forget running events", stop=self._stopping)
                 while not self._stopping.is_set():
                     await until_stored(
-                        lambda: self._start_due(scope, handle),
+                        lambda: self._start_due(scope, runner),
                         name="claim events",
                         stop=self._stopping,
                     )
@@ -138,7 +183,7 @@ class EventQueue:
     async def _forget(self) -> None:
         await self._store.tx(lambda db: db.execute(_SQL.forget_running))
 
-    async def _start_due(self, scope: TaskScope, handle: Handler) -> None:
+    async def _start_due(self, scope: TaskScope, runner: EventRunner) -> None:
         """Claim what is due and has a slot, and start it; with nothing to do, wait for work."""
         self._nudged.clear()
         now_s = self._clock.now_s()
@@ -147,69 +192,123 @@ class EventQueue:
         if not rows:
             await self._wait_for_work(next_due_at_s)
             return
-        expired = [row for row in rows if is_expired(row["accepted_at_s"], now_s)]
-        events = [_event(row) for row in rows if not is_expired(row["accepted_at_s"], now_s)]
-        await self._store.tx(lambda db: _claim(db, events, expired))
+        claim = await self._decide([_event(row) for row in rows], runner, now_s)
+        await self._store.tx(lambda db: _claim(db, claim))
         await faults.reach("events.after_claim")
-        for row in expired:
-            _log_dropped(row["request_id"], "EventAgeExceeded")
-        for event in events:
+        for event, policy in claim.running:
             self._in_hand[event.id] = event
-            scope.spawn(self._carry(event, handle), name=f"event {event.request_id}")
+            scope.spawn(self._carry(event, policy, runner), name=f"event {event.request_id}")
+
+    async def _decide(self, due: list[Event], runner: EventRunner, now_s: float) -> _Claim:
+        claim = _Claim([], [])
+        policies: dict[FunctionRef, EventPolicy] = {}
+        for event in due:
+            policy = policies.get(event.ref)
+            if policy is None:
+                policy = policies[event.ref] = await runner.event_policy(event.ref)
+            over = event_life.before_run(event.life, policy, now_s)
+            if over is None:
+                claim.running.append((event, policy))
+            else:
+                _log_dropped(event, over.condition)
+                claim.over.append(self._end(event, policy, over, event.last))
+        return claim
 
     async def _wait_for_work(self, next_due_at_s: float | None) -> None:
         """Until a nudge, or until the next event that waits comes due."""
-        wait_s = None if next_due_at_s is None else next_due_at_s - self._clock.now_s()
+        wait_s = _LOOK_AGAIN_S
+        if next_due_at_s is not None:
+            wait_s = min(wait_s, next_due_at_s - self._clock.now_s())
         try:
             async with asyncio.timeout(wait_s):
                 await self._nudged.wait()
         except TimeoutError:
             return
 
-    async def _carry(self, event: Event, handle: Handler) -> None:
+    async def _carry(self, event: Event, policy: EventPolicy, runner: EventRunner) -> None:
         """One attempt, and what it means for the event."""
         try:
-            put_back = await self._attempt(event, handle)
-            await until_stored(lambda: self._settle(event, put_back), name="settle event")
+            step = await self._attempt(event, policy, runner)
+            await until_stored(lambda: self._settle(step), name="settle event")
+            await faults.reach("events.after_settle")
         finally:
             del self._in_hand[event.id]
             self._nudged.set()
 
-    async def _attempt(self, event: Event, handle: Handler) -> Row | None:
-        """Run it once. Answers how the event goes back into the queue, or None: it is over."""
+    async def _attempt(
+        self, event: Event, policy: EventPolicy, runner: EventRunner
+    ) -> _Ending | Row:
+        """Try it once. Answers how it is over, or how it goes back into the queue."""
         try:
-            await handle(event)
-            await faults.reach("events.after_run")
+            run = await runner.run_event(event)
         except Exception as err:  # noqa: BLE001 - an event outlives any error of ours
-            return self._after_failure(event, err)
-        return None
+            return self._after_refusal(event, policy, err)
+        await faults.reach("events.after_run")
+        verdict = event_life.after_run(event.life, policy, run, self._clock.now_s())
+        if isinstance(verdict, Again):
+            return self._back(event, verdict, _kept(run, policy))
+        if run.failed:
+            _log_dropped(event, verdict.condition)
+        return self._end(event, policy, verdict, run)
 
-    def _after_failure(self, event: Event, err: Exception) -> Row | None:
+    def _after_refusal(self, event: Event, policy: EventPolicy, err: Exception) -> _Ending | Row:
         if self._handed_back:
             return self._as_not_tried(event)
-        if isinstance(err, AwsError) and err.code in _FINAL:
-            _log_dropped(event.request_id, str(err))
-            return None
-        due_at_s = next_attempt_at_s(
-            event.attempts, accepted_at_s=event.accepted_at_s, now_s=self._clock.now_s()
-        )
-        if due_at_s is None:
-            _log_dropped(event.request_id, f"EventAgeExceeded after {err!r}")
-            return None
+        final = isinstance(err, AwsError) and err.code in _FINAL
+        verdict = event_life.after_refusal(event.life, policy, self._clock.now_s(), final=final)
+        if isinstance(verdict, Over):
+            _log_dropped(event, f"{verdict.condition} after {err!r}")
+            return self._end(event, policy, verdict, event.last)
         log.warning("event.postponed", extra={"request": event.request_id}, exc_info=err)
-        return {"id": event.id, "attempts": event.attempts, "due_at_s": due_at_s}
+        return self._back(event, verdict, event.last)
 
     def _as_not_tried(self, event: Event) -> Row:
-        return {"id": event.id, "attempts": event.attempts - 1, "due_at_s": self._clock.now_s()}
+        again = Again(self._clock.now_s(), event.life.runs, event.life.tries - 1)
+        return self._back(event, again, event.last)
 
-    async def _settle(self, event: Event, put_back: Row | None) -> None:
-        def work(db: Connection) -> None:
-            if put_back is None:
-                db.execute(_SQL.finish_event, {"id": event.id})
-            else:
-                db.execute(_SQL.put_back_event, put_back)
+    def _back(self, event: Event, again: Again, last: Run | None) -> Row:
+        """How an event goes back into the queue."""
+        return {
+            "id": event.id,
+            "attempts": again.tries,
+            "runs": again.runs,
+            "due_at_s": again.due_at_s,
+            "last_response": last and last.payload,
+            "last_version": last and last.executed_version,
+        }
 
-        await self._store.tx(work)
+    def _end(self, event: Event, policy: EventPolicy, over: Over, last: Run | None) -> _Ending:
+        target_arn = policy.destination(over.condition)
+        if target_arn is None:
+            return _Ending(event, None)
+        now_s = self._clock.now_s()
+        sender_arn = event.ref.key.qualified(event.ref.qualifier or LATEST)
+        record = invocation_record(
+            request_id=event.request_id,
+            function_arn=sender_arn,
+            payload=event.payload,
+            over=over,
+            last=last,
+            now_s=now_s,
+        )
+        if record is None:
+            log_lost(sender_arn, target_arn, "The record is too large.")
+            return _Ending(event, None)
+        delivery = {
+            "request_id": self._ids.uuid(),
+            "sender_arn": sender_arn,
+            "target_arn": target_arn,
+            "now_s": now_s,
+            "trace_header": event.trace_header,
+            "record": record,
+        }
+        return _Ending(event, delivery)
+
+    async def _settle(self, step: _Ending | Row) -> None:
+        if isinstance(step, _Ending):
+            await self._store.tx(lambda db: _finish(db, step))
+        else:
+            await self._store.tx(lambda db: db.execute(_SQL.put_back_event, step))
 
 
 def _due(db: Connection, now_s: float, held: Mapping[str, int]) -> tuple[list[Row], float | None]:
@@ -228,17 +327,30 @@ def _due(db: Connection, now_s: float, held: Mapping[str, int]) -> tuple[list[Ro
     return rows, min(later, default=None)
 
 
-def _claim(db: Connection, events: Iterable[Event], expired: Iterable[Row]) -> None:
-    db.execute_many(_SQL.claim_event, [{"id": event.id} for event in events])
-    db.execute_many(_SQL.finish_event, [{"id": row["id"]} for row in expired])
+def _claim(db: Connection, claim: _Claim) -> None:
+    db.execute_many(_SQL.claim_event, [{"id": event.id} for event, _ in claim.running])
+    for ending in claim.over:
+        _finish(db, ending)
 
 
-def _log_dropped(request_id: str, reason: str) -> None:
-    """An event is over without having been handled. Nobody else is told."""
-    log.warning("event.dropped", extra={"request": request_id, "reason": reason})
+def _finish(db: Connection, ending: _Ending) -> None:
+    if db.execute(_SQL.finish_event, {"id": ending.event.id}) and ending.delivery is not None:
+        add_delivery(db, ending.delivery)
+
+
+def _kept(run: Run, policy: EventPolicy) -> Run | None:
+    """The run, if a record may have to show it; no record could hold a longer answer."""
+    wanted = policy.on_failure is not None and len(run.payload) <= ASYNC_PAYLOAD_BYTES_MAX
+    return run if wanted else None
+
+
+def _log_dropped(event: Event, reason: str) -> None:
+    """An event is over and was not handled. Only its destination hears of it, if it has one."""
+    log.warning("event.dropped", extra={"request": event.request_id, "reason": reason})
 
 
 def _event(row: Row) -> Event:
+    version = row["last_version"]
     return Event(
         id=row["id"],
         request_id=row["request_id"],
@@ -246,6 +358,6 @@ def _event(row: Row) -> Event:
         tenant_id=row["tenant_id"],
         payload=row["payload"],
         trace_header=row["trace_header"],
-        attempts=row["attempts"] + 1,
-        accepted_at_s=row["accepted_at_s"],
+        life=Life(row["accepted_at_s"], row["runs"], row["attempts"] + 1),
+        last=None if version is None else Run(row["last_response"], version, failed=True),
     )

@@ -13,6 +13,10 @@ FROM function WHERE account = :account AND region = :region AND name = :name;
 SELECT alias, version, additional_version, additional_weight FROM function_alias
 WHERE account = :account AND region = :region AND name = :name;
 
+-- name: event_policies_of_function
+SELECT qualifier, retries_max, age_s_max, on_success, on_failure FROM function_event_invoke
+WHERE account = :account AND region = :region AND name = :name;
+
 -- name: live_code
 SELECT code_sha256 FROM function_version
 UNION
@@ -47,7 +51,7 @@ ORDER BY due_at_s, function_path;
 
 -- name: due_events
 SELECT id, request_id, function_path, qualifier, tenant_id, payload, trace_header, accepted_at_s,
-    attempts
+    attempts, runs, last_response, last_version
 FROM async_event
 WHERE running = 0 AND function_path = :function_path AND due_at_s <= :now_s
 ORDER BY due_at_s, id
@@ -60,7 +64,35 @@ UPDATE async_event SET running = 1, attempts = attempts + 1 WHERE id = :id;
 DELETE FROM async_event WHERE id = :id;
 
 -- name: put_back_event
-UPDATE async_event SET running = 0, attempts = :attempts, due_at_s = :due_at_s WHERE id = :id;
+UPDATE async_event SET
+    running = 0,
+    attempts = :attempts,
+    runs = :runs,
+    due_at_s = :due_at_s,
+    last_response = :last_response,
+    last_version = :last_version
+WHERE id = :id;
 
 -- name: forget_running
-UPDATE async_event SET running = 0 WHERE running = 1;
+-- A run that was cut counts if an earlier one has ended (event_life.py).
+UPDATE async_event SET running = 0, runs = CASE WHEN runs > 0 THEN runs + 1 ELSE 0 END
+WHERE running = 1;
+
+-- name: add_delivery
+INSERT INTO async_delivery
+    (request_id, sender_arn, target_arn, ended_at_s, due_at_s, trace_header, record)
+VALUES
+    (:request_id, :sender_arn, :target_arn, :now_s, :now_s, :trace_header, :record);
+
+-- name: due_deliveries
+SELECT id, request_id, sender_arn, target_arn, ended_at_s, attempts, trace_header, record
+FROM async_delivery WHERE due_at_s <= :now_s ORDER BY due_at_s, id LIMIT :limit;
+
+-- name: next_delivery
+SELECT due_at_s FROM async_delivery ORDER BY due_at_s, id LIMIT 1;
+
+-- name: postpone_delivery
+UPDATE async_delivery SET attempts = :attempts, due_at_s = :due_at_s WHERE id = :id;
+
+-- name: finish_delivery
+DELETE FROM async_delivery WHERE id = :id;

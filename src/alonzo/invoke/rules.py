@@ -1,4 +1,4 @@
-"""Admission before any function code runs, and when and which events run. Pure.
+"""Admission before any function code runs, and which events run. Pure.
 
 Source: Lambda API, ``Invoke``; recorded error texts.
 """
@@ -15,7 +15,6 @@ from alonzo.model.errors import AwsError, invalid_parameter
 from alonzo.model.invocations import InvocationType
 from alonzo.model.limits import (
     ASYNC_PAYLOAD_BYTES_MAX,
-    MAXIMUM_EVENT_AGE_S,
     SYNC_PAYLOAD_BYTES_MAX,
 )
 
@@ -24,10 +23,6 @@ PAYLOAD_BYTES_MAX = {
     InvocationType.EVENT: ASYNC_PAYLOAD_BYTES_MAX,
     InvocationType.DRY_RUN: SYNC_PAYLOAD_BYTES_MAX,
 }
-
-#: Waits after a system error or a throttle: 1 s, doubling, to five minutes.
-#: Source: Lambda developer guide, asynchronous invocation, error handling.
-BACKOFF_S_MAX = 300.0
 
 #: Long enough that a full disk is not hammered, short enough that work goes on soon after it.
 STORE_RETRY_S_MAX = 5.0
@@ -87,22 +82,6 @@ def trace_header(incoming: str | None, now_s: float, random_hex: str, lineage: s
         sampled = "1" if "Sampled=1" in incoming else "0"
         return f"{root[0]};{parent};Sampled={sampled};Lineage={lineage}"
     return f"Root=1-{int(now_s):08x}-{random_hex[:24]};{parent};Sampled=0;Lineage={lineage}"
-
-
-def backoff_s(attempts: int) -> float:
-    """How long an event waits after its ``attempts``-th try met a throttle or a system error."""
-    return min(2.0 ** min(attempts - 1, 9), BACKOFF_S_MAX)
-
-
-def is_expired(accepted_at_s: float, at_s: float) -> bool:
-    """Whether an event is too old to run at ``at_s``."""
-    return at_s - accepted_at_s > MAXIMUM_EVENT_AGE_S
-
-
-def next_attempt_at_s(attempts: int, *, accepted_at_s: float, now_s: float) -> float | None:
-    """When an event runs again whose ``attempts``-th try failed; None once it would be too old."""
-    at_s = now_s + backoff_s(attempts)
-    return None if is_expired(accepted_at_s, at_s) else at_s
 
 
 def share_slots(waiting: Iterable[str], held: Mapping[str, int], slots: int) -> dict[str, int]:

@@ -33,6 +33,8 @@ CODE_STORAGE_BYTES_MAX = 300 * 1024 * MIB
 
 #: How long an event may wait for its next attempt, counted from its acceptance.
 MAXIMUM_EVENT_AGE_S = 21_600
+#: Attempts of an event after the first one.
+EVENT_RETRIES_MAX = 2
 
 #: Last part of an invocation's log that ``LogType=Tail`` returns.
 LOG_TAIL_BYTES = 4096

@@ -31,6 +31,33 @@ class Invoker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """The record of an event that is over, on its way to a destination.
+
+    ``request_id`` is the delivery's own, the same at every try. ``sender_arn`` is the ARN of the
+    function that the event was for, qualified. ``record`` is a JSON document.
+    """
+
+    request_id: str
+    sender_arn: str
+    target_arn: str
+    trace_header: str
+    record: bytes
+
+
+class Destinations(Protocol):
+    """Takes invocation records. ``invoke`` implements it for functions."""
+
+    async def deliver(self, delivery: Delivery) -> None:
+        """Hand a record over; the target has it durably when this returns, perhaps twice.
+
+        Raises:
+            AwsError: the target does not take it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class LogEvent:
     """One log event. ``timestamp_ms`` is epoch milliseconds; the message has no final newline."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alonzo.control.deployer import Deployer
+from alonzo.control.event_sources.reconciler import MappingReconciler
 from alonzo.control.functions import ControlPlane
 from alonzo.control.settings import ControlSettings
 from alonzo.lib.clock import ManualClock
@@ -189,7 +190,7 @@ class ControlRig:
 async def open_control(
     folder: Path, *, deploying: bool = True, **limits: Any
 ) -> AsyncGenerator[ControlRig]:
-    """A control plane below ``folder``; its deployer runs unless ``deploying`` says otherwise.
+    """A control plane below ``folder``; its reconcilers run unless ``deploying`` says otherwise.
 
     ``limits`` are members of ``ControlSettings``.
     """
@@ -200,6 +201,7 @@ async def open_control(
         async with TaskScope() as scope:
             if deploying:
                 scope.spawn(rig.deployer.run(), name="deployer")
+                scope.spawn(MappingReconciler(store).run(), name="event sources")
             yield rig
     finally:
         await store.close()

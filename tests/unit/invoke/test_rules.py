@@ -7,18 +7,14 @@ import pytest
 from alonzo.invoke.rules import (
     PAYLOAD_BYTES_MAX,
     STORE_RETRY_S_MAX,
-    backoff_s,
     check_payload,
     check_tenant,
-    is_expired,
-    next_attempt_at_s,
     share_slots,
     store_retry_s,
     trace_header,
 )
 from alonzo.model.errors import AwsError
 from alonzo.model.invocations import InvocationType
-from alonzo.model.limits import MAXIMUM_EVENT_AGE_S
 
 SYNC, EVENT = InvocationType.REQUEST_RESPONSE, InvocationType.EVENT
 RANDOM = "0123456789abcdef0123456789abcdef01234567"
@@ -68,24 +64,8 @@ def test_a_trace_is_made_where_there_is_none(incoming):
     assert re.fullmatch(form, made)
 
 
-def test_backing_off_doubles_up_to_five_minutes():
-    assert [backoff_s(n) for n in (1, 2, 3, 9, 10, 20)] == [1, 2, 4, 256, 300, 300]
-
-
-def test_backing_off_knows_no_largest_attempt():
-    assert backoff_s(1_000_000) == 300
+def test_pausing_for_the_store_knows_no_largest_failure():
     assert store_retry_s(1_000_000) == STORE_RETRY_S_MAX
-
-
-def test_an_event_runs_up_to_its_maximum_age_and_no_longer():
-    assert not is_expired(100.0, 100.0 + MAXIMUM_EVENT_AGE_S)
-    assert is_expired(100.0, 100.5 + MAXIMUM_EVENT_AGE_S)
-
-
-def test_there_is_no_next_attempt_past_the_maximum_age():
-    last_s = MAXIMUM_EVENT_AGE_S - 4.0
-    assert next_attempt_at_s(3, accepted_at_s=0.0, now_s=last_s) == MAXIMUM_EVENT_AGE_S
-    assert next_attempt_at_s(3, accepted_at_s=0.0, now_s=last_s + 0.1) is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tags of functions and of code signing configurations. Source: Lambda API.
+"""Tags of functions, event source mappings and code signing configurations. Source: Lambda API.
 
 Nothing else that AWS can tag exists here yet.
 """
@@ -12,7 +12,9 @@ from typing import Any
 from alonzo.control import machine, records, rules
 from alonzo.control.api.addressing import function_not_found, get_version
 from alonzo.control.api.code_signing import get_config
+from alonzo.control.api.event_sources import get_tagged
 from alonzo.control.code_signing import records as signing_records
+from alonzo.control.event_sources import records as mapping_records
 from alonzo.control.tools import Tools
 from alonzo.model.arns import FunctionRef, parse_function_ref
 from alonzo.model.context import RequestContext
@@ -24,7 +26,6 @@ Tags = Mapping[str, str]
 #: What AWS says of a missing resource, by the word in its ARN.
 _MISSING = {
     "capacity-provider": "Capacity provider not found: {arn}",
-    "event-source-mapping": "Event source mapping not found: {arn}",
     "network-connector": "The resource you requested does not exist.",
 }
 
@@ -86,6 +87,8 @@ def _tagged(context: RequestContext, resource: str) -> _Tagged:
         raise not_found(_MISSING[kind].format(arn=resource))
     if kind == "code-signing-config":
         return _config(context, resource)
+    if kind == "event-source-mapping":
+        return _mapping(context, resource)
     return _function(context, resource)
 
 
@@ -95,6 +98,17 @@ def _config(context: RequestContext, arn: str) -> _Tagged:
 
     return _Tagged(
         read=lambda db: get_config(db, context, arn).tags,
+        write=write,
+        check_changeable=lambda db: None,
+    )
+
+
+def _mapping(context: RequestContext, arn: str) -> _Tagged:
+    def write(db: Connection, tags: Tags) -> None:
+        mapping_records.save(db, replace(get_tagged(db, context, arn), tags=tags))
+
+    return _Tagged(
+        read=lambda db: get_tagged(db, context, arn).tags,
         write=write,
         check_changeable=lambda db: None,
     )

@@ -1,0 +1,190 @@
+"""The AWS CLI on every one of Lambda's operations that there is, in one process of its own."""
+
+import base64
+import json
+import subprocess
+import sys
+
+import botocore.session
+import pytest
+
+from alonzo.control.functions import OPERATIONS
+from alonzo.control.unsupported import INVOKE_OPERATIONS
+from alonzo.testing.functions import PYTHON_RUNTIME, ROLE, package
+
+REGION = "ca-central-1"
+ACCOUNT = "000000000000"
+ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cli"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
+PROFILE = f"arn:aws:signer:{REGION}:{ACCOUNT}:/signing-profiles/p/0123456789"
+#: The CLI knows these operations and has no commands for them.
+WITHOUT_COMMAND = {"put-resource-policy", "get-resource-policy", "delete-resource-policy"}
+
+#: Runs commands line by line in one interpreter: starting it takes longer than they do.
+RUNNER = """
+import contextlib, io, json, sys
+from awscli.clidriver import create_clidriver
+for line in sys.stdin:
+    out = io.StringIO()
+    out.buffer = io.BytesIO()
+    with contextlib.redirect_stdout(out):
+        try:
+            code = create_clidriver().main(json.loads(line))
+        except SystemExit as end:  # It cannot make sense of the command.
+            code = end.code
+    print(json.dumps([code, out.getvalue()]), flush=True)
+"""
+
+F = ("--function-name", "cli")
+LAYER = ("--layer-name", "cli")
+LAYER_1 = (*LAYER, "--version-number", "1")
+ALIAS = (*F, "--name", "prod")
+
+#: Commands in their order. ``{name}`` is what an earlier command answered under that name.
+COMMANDS = [
+    ("create-function", *F, "--runtime", PYTHON_RUNTIME, "--role", ROLE, "--handler",
+     "handler.handler", "--zip-file", "fileb://code.zip"),
+    ("wait", "function-active-v2", *F),
+    ("get-function", *F),
+    ("get-function-configuration", *F),
+    ("list-functions",),
+    ("get-account-settings",),
+    ("invoke", *F, "--payload", "{}", "answer.json"),
+    ("invoke-async", *F, "--invoke-args", "event.json"),
+    ("update-function-configuration", *F, "--timeout", "5"),
+    ("wait", "function-updated-v2", *F),
+    ("update-function-code", *F, "--zip-file", "fileb://code.zip"),
+    ("wait", "function-updated-v2", *F),
+    ("publish-version", *F),
+    ("list-versions-by-function", *F),
+    ("create-alias", *ALIAS, "--function-version", "1"),
+    ("get-alias", *ALIAS),
+    ("list-aliases", *F),
+    ("update-alias", *ALIAS, "--description", "d"),
+    ("delete-alias", *ALIAS),
+    ("put-function-concurrency", *F, "--reserved-concurrent-executions", "1"),
+    ("get-function-concurrency", *F),
+    ("delete-function-concurrency", *F),
+    ("put-function-recursion-config", *F, "--recursive-loop", "Allow"),
+    ("get-function-recursion-config", *F),
+    ("put-runtime-management-config", *F, "--update-runtime-on", "Auto"),
+    ("get-runtime-management-config", *F),
+    ("tag-resource", "--resource", ARN, "--tags", "a=1"),
+    ("list-tags", "--resource", ARN),
+    ("untag-resource", "--resource", ARN, "--tag-keys", "a"),
+    ("put-function-event-invoke-config", *F, "--maximum-retry-attempts", "0"),
+    ("update-function-event-invoke-config", *F, "--maximum-event-age-in-seconds", "60"),
+    ("get-function-event-invoke-config", *F),
+    ("list-function-event-invoke-configs", *F),
+    ("delete-function-event-invoke-config", *F),
+    ("create-event-source-mapping", *F, "--event-source-arn", QUEUE, "--no-enabled"),
+    ("get-event-source-mapping", "--uuid", "{UUID}"),
+    ("list-event-source-mappings", *F),
+    ("update-event-source-mapping", "--uuid", "{UUID}", "--batch-size", "1"),
+    ("delete-event-source-mapping", "--uuid", "{UUID}"),
+    ("publish-layer-version", *LAYER, "--zip-file", "fileb://code.zip"),
+    ("get-layer-version", *LAYER_1),
+    ("get-layer-version-by-arn", "--arn", "{LayerVersionArn}"),
+    ("list-layers",),
+    ("list-layer-versions", *LAYER),
+    ("add-layer-version-permission", *LAYER_1, "--statement-id", "s", "--action",
+     "lambda:GetLayerVersion", "--principal", "*"),
+    ("get-layer-version-policy", *LAYER_1),
+    ("remove-layer-version-permission", *LAYER_1, "--statement-id", "s"),
+    ("delete-layer-version", *LAYER_1),
+    ("add-permission", *F, "--statement-id", "s", "--action", "lambda:InvokeFunction",
+     "--principal", "s3.amazonaws.com"),
+    ("get-policy", *F),
+    ("remove-permission", *F, "--statement-id", "s"),
+    ("create-code-signing-config", "--allowed-publishers", f"SigningProfileVersionArns={PROFILE}"),
+    ("get-code-signing-config", "--code-signing-config-arn", "{CodeSigningConfigArn}"),
+    ("update-code-signing-config", "--code-signing-config-arn", "{CodeSigningConfigArn}",
+     "--description", "d"),
+    ("list-code-signing-configs",),
+    ("put-function-code-signing-config", *F, "--code-signing-config-arn",
+     "{CodeSigningConfigArn}"),
+    ("get-function-code-signing-config", *F),
+    ("list-functions-by-code-signing-config", "--code-signing-config-arn",
+     "{CodeSigningConfigArn}"),
+    ("delete-function-code-signing-config", *F),
+    ("delete-code-signing-config", "--code-signing-config-arn", "{CodeSigningConfigArn}"),
+    ("delete-function", *F),
+]  # fmt: skip
+
+
+def command_of(operation):
+    return botocore.xform_name(operation).replace("_", "-")
+
+
+class Runner:
+    """The CLI in a process, one command after another."""
+
+    def __init__(self, process):
+        self._process = process
+
+    def run(self, *arguments):
+        """The exit code, and what was printed."""
+        self._process.stdin.write(json.dumps(["lambda", *arguments]) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+@pytest.fixture
+def runner(platform, tmp_path):
+    key_id, secret = platform.root_key()
+    (tmp_path / "code.zip").write_bytes(package("def handler(event, context): return event"))
+    (tmp_path / "event.json").write_text("{}")
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "AWS_ENDPOINT_URL": platform.endpoint,
+        "AWS_ACCESS_KEY_ID": key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_PAGER": "",
+    }
+    with (
+        (tmp_path / "errors").open("wb") as errors,
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", RUNNER],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment,
+        ) as process,
+    ):
+        yield Runner(process)
+        process.stdin.close()
+
+
+def found_in(document, answers):
+    """Keep what later commands name."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            if isinstance(value, str):
+                answers[name] = value
+            found_in(value, answers)
+
+
+def test_every_operation_has_a_command():
+    offered = {command_of(name) for name in (*OPERATIONS, *INVOKE_OPERATIONS)}
+    assert {command[0] for command in COMMANDS} - {"wait"} == offered - WITHOUT_COMMAND
+
+
+def test_every_command_succeeds(runner, tmp_path):
+    answers = {}
+    for name, *arguments in COMMANDS:
+        filled = [
+            answers[word[1:-1]] if word.startswith("{") and word[1:-1] in answers else word
+            for word in arguments
+        ]
+        code, printed = runner.run(name, *filled)
+        assert code == 0, (name, filled, printed, (tmp_path / "errors").read_text())
+        if printed.strip():
+            found_in(json.loads(printed), answers)
+    assert base64.b64decode(answers["CodeSha256"])
+    for name in WITHOUT_COMMAND:
+        assert runner.run(name, "help")[0] == 2
