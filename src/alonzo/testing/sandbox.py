@@ -7,6 +7,8 @@ What it does with an event is the test's to say.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from alonzo.runtimes.base import CHANNEL_FD
 from alonzo.runtimes.framing import Decoder, Frame, Kind, encode
 from alonzo.sandbox.base import (
     ExitStatus,
+    Fitting,
     Layer,
     MemoryUse,
     ProcessSpec,
@@ -92,23 +95,70 @@ class FakeProcess:
 
 
 class FakeSandbox:
-    """See ``base.Sandbox``."""
+    """See ``base.Sandbox``. What it was told is kept for a test to look at.
+
+    ``inside`` says where what listens "inside" really does: address by port.
+    """
 
     def __init__(self, backend: FakeBackend, spec: SandboxSpec) -> None:
         self.id = spec.id
+        self.spec = spec
+        self.fitting: Fitting | None = None
+        self.cpus: float | None = None
+        self.frozen = False
+        self.root = ""
+        self.started: list[ProcessSpec] = []
+        self.inside: dict[int, tuple[str, int]] = {}
+        self.listeners = {
+            port: socket.create_server(("127.0.0.1", 0)) for port in spec.listen_ports
+        }
         self._backend = backend
         self._tasks = TaskScope()
         self._ended = asyncio.Event()
-        self.frozen = False
-        self.listeners = {port: socket.socket() for port in spec.listen_ports}
+
+    async def fit(self, fitting: Fitting) -> None:
+        """Note what it is fitted with."""
+        self._refuse_if_ended()
+        if self.fitting is not None:
+            raise SandboxError(f"sandbox {self.id} has been fitted")
+        if self._backend.fit_error is not None:
+            raise self._backend.fit_error
+        self.fitting = fitting
+
+    async def connect(self, port: int) -> socket.socket:
+        """Connect to what ``inside`` names."""
+        self._refuse_if_ended()
+        if port not in self.inside:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        peer = socket.socket()
+        peer.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(peer, self.inside[port])
+        except OSError:
+            peer.close()
+            raise
+        return peer
+
+    def limit_cpu_nowait(self, cpus: float | None) -> None:
+        """Note it."""
+        self.cpus = cpus
+
+    def _refuse_if_ended(self) -> None:
+        if self._ended.is_set():
+            raise SandboxError("the sandbox has ended")
 
     async def start(self, spec: ProcessSpec) -> FakeProcess:
         """Start the backend's behaviour on the channel."""
-        if self._ended.is_set():
-            raise SandboxError("the sandbox has ended")
+        self._refuse_if_ended()
+        if not spec.argv and self.spec.zygote is None:
+            raise SandboxError(f"sandbox {self.id} has no zygote to fork")
+        self.started.append(spec)
         sock = socket.socket(fileno=socket.dup(spec.fds[CHANNEL_FD]))
         sock.setblocking(False)
-        return FakeProcess(self._tasks.spawn(self._run(sock), name="fake process"))
+        work = self._tasks.spawn(self._run(sock), name="fake process")
+        # It may be ended before it begins.
+        work.add_done_callback(lambda _: sock.close())
+        return FakeProcess(work)
 
     async def _run(self, sock: socket.socket) -> int:
         with sock:
@@ -139,6 +189,10 @@ class FakeSandbox:
         """Some figures."""
         return MemoryUse(1 << 20, 2 << 20)
 
+    def peak_bytes(self) -> int:
+        """The highest of them."""
+        return self.memory().peak_bytes
+
     async def close(self) -> None:
         """End it."""
         await self.die()
@@ -149,13 +203,15 @@ class FakeSandbox:
 
 @dataclass
 class FakeBackend:
-    """See ``base.Backend``. ``create_error`` is raised by ``create()`` if set."""
+    """See ``base.Backend``. ``create_error`` and ``fit_error`` are raised by these, if set."""
 
     behaviour: Behaviour = echo
     create_error: Exception | None = None
+    fit_error: Exception | None = None
     alive: set[FakeSandbox] = field(default_factory=set[FakeSandbox])
     created: int = 0
     name: str = "fake"
+    isolated: bool = True
     layers: tuple[Layer, ...] = ()
 
     async def open(self) -> None:

@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import platform
+import resource
 import signal
 import socket
 import struct
@@ -164,6 +165,43 @@ def write_init_memory():
     return "written"
 
 
+def open_to_all(attack):
+    """Dumpable, a process may be looked into; it must not look further itself."""
+    if libc.prctl(4, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    return attack()
+
+
+def raise_capability():
+    header = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0), 8)
+    every = (0xFFFFFFFF, 0xFFFFFFFF, 0) * 2
+    call(126, 91, header, ctypes.create_string_buffer(struct.pack("=6I", *every), 24))
+    return "raised"
+
+
+def raise_ambient_capability():
+    if libc.prctl(47, 2, 21, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    return "raised"
+
+
+def shared_memory():
+    shared = [line for line in lines_of("/proc/self/maps") if line.split()[1][1:4:2] == "ws"]
+    if not shared:
+        raise Refused("none")
+    return shared
+
+
+def open_mapped():
+    return [os.open(f"/proc/self/map_files/{n}", 0) for n in os.listdir("/proc/self/map_files")]
+
+
+def walk_out():
+    if os.stat("/..").st_ino == os.stat("/").st_ino and os.path.samefile("/../..", "/"):
+        raise Refused("the root is the end")
+    return os.listdir("/..")
+
+
 def interfaces():
     names = [name for _, name in socket.if_nameindex() if name != "lo"]
     if not names:
@@ -191,6 +229,20 @@ def main(planted):
         "kill pid 1": kill_init,
         "look into pid 1": lambda: os.readlink("/proc/1/root"),
         "read pid 1's environment": lambda: read("/proc/1/environ"),
+        "list pid 1's descriptors": lambda: listed("/proc/1/fd"),
+        "open pid 1's mounts": lambda: os.open("/proc/1/ns/mnt", os.O_RDONLY),
+        "open pid 1's users": lambda: os.open("/proc/1/ns/user", os.O_RDONLY),
+        "read pid 1's maps": lambda: read("/proc/1/maps"),
+        "look into pid 1, open to all": lambda: open_to_all(lambda: os.readlink("/proc/1/exe")),
+        "write pid 1's memory, open to all": lambda: open_to_all(write_init_memory),
+        "raise a capability": raise_capability,
+        "raise an ambient capability": raise_ambient_capability,
+        "memory shared with others": shared_memory,
+        "open what is mapped": open_mapped,
+        "list the template's helpers": lambda: listed("/alonzo"),
+        "list the next root": lambda: listed("/next"),
+        "walk out of the program": lambda: listed("/proc/self/exe/.."),
+        "walk out of the root": walk_out,
         "read pid 1's command line": lambda: read("/proc/1/cmdline"),
         "write pid 1's memory": write_init_memory,
         "find the secret in an environment": lambda: secret_in_environments(planted["secret"]),
@@ -287,8 +339,6 @@ def refuse_own_session():
 
 
 def raise_limit():
-    import resource
-
     resource.setrlimit(resource.RLIMIT_CORE, (1 << 20, 1 << 20))
     return "raised"
 

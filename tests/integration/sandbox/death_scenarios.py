@@ -17,8 +17,10 @@ SLEEP = "print('ready', flush=True); import time; time.sleep(60)"
 KILLED = ExitStatus(signal=9)
 
 
-def _kill_maker() -> None:
-    maker, *_ = named("alonzo-maker")  # what it has just forked bears its name for a moment
+def _kill_maker(bench: Bench) -> None:
+    maker, *_ = named(
+        "alonzo-zygote" if bench.forked else "alonzo-maker"
+    )  # what it has just forked bears its name for a moment
     os.kill(maker, signal.SIGKILL)
 
 
@@ -31,7 +33,7 @@ async def every_sandbox_dies_with_the_maker_and_the_next_is_made(bench: Bench) -
     boxes = [await bench.sandbox() for _ in range(3)]
     processes = [await bench.begin(box, SLEEP) for box in boxes]
     for _ in range(2):
-        _kill_maker()
+        _kill_maker(bench)
         async with asyncio.timeout(10):
             # At once: the helper may not have noticed yet.
             again = await bench.sandbox()
@@ -49,7 +51,7 @@ async def frozen_sandboxes_die_with_the_maker_too(bench: Bench) -> None:
     box = await bench.sandbox()
     process = await bench.begin(box, SLEEP)
     await box.freeze()
-    _kill_maker()
+    _kill_maker(bench)
     async with asyncio.timeout(10):
         assert await process.wait() == KILLED
         await box.wait_ended()
@@ -59,14 +61,15 @@ async def frozen_sandboxes_die_with_the_maker_too(bench: Bench) -> None:
 
 
 async def sandboxes_being_made_when_the_maker_dies_are_made_anew(bench: Bench) -> None:
+    await (await bench.unfitted()).close()  # the maker runs
     for delay_s in (0.0, 0.001, 0.003, 0.006):
-        making = [asyncio.ensure_future(bench.sandbox()) for _ in range(8)]
+        making = [asyncio.ensure_future(bench.unfitted()) for _ in range(8)]
         await asyncio.sleep(delay_s)
-        _kill_maker()
+        _kill_maker(bench)
         async with asyncio.timeout(10):
             boxes = await asyncio.gather(*making)
             # Those that were ready before died with the maker.
-            (await bench.sandbox()).memory()
+            (await bench.unfitted()).memory()
             await asyncio.gather(*(box.close() for box in boxes))
 
 

@@ -98,7 +98,8 @@ async def a_killed_daemon_leaves_no_process_and_its_cgroups_are_swept(bench: Ben
     folder = bench.folder / "killed"
     folder.mkdir()
     marker = f"31337{os.getpid()}"
-    argv = [sys.executable, str(PROGRAM), "--daemon", str(folder), marker]
+    way = "forked" if bench.forked else "executed"
+    argv = [sys.executable, str(PROGRAM), "--daemon", str(folder), marker, way]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=_environment()) as daemon:
         assert daemon.stdout is not None
         assert await asyncio.to_thread(daemon.stdout.readline) == b"ready\n"
@@ -131,9 +132,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(alonzo.__file__).parents[1])}
 
 
-async def be_daemon(folder: Path, marker: str) -> None:
+async def be_daemon(folder: Path, marker: str, way: str) -> None:
     """Make two sandboxes, one of them frozen, and wait to be killed."""
-    bench = await open_bench(folder, instance=f"k{marker}")
+    bench = await open_bench(folder, instance=f"k{marker}", forked=way == "forked")
     for _ in range(2):
         box = await bench.sandbox()
         await box.start(ProcessSpec(("/bin/sleep", marker), {}))

@@ -34,6 +34,7 @@ async def files_in_tmp_do_not_count_as_memory(bench: Bench) -> None:
     status, text = await bench.python(box, fill)
     assert status == ExitStatus(code=0), text
     assert box.memory().current_bytes < 64 * MIB
+    assert box.peak_bytes() <= 64 * MIB
     # With /tmp full, programs have what they were promised, and no more.
     code = "b = [bytearray(b'x' * (1 << 20)) for _ in range(%d)]; import time; time.sleep(%s)"
     assert (await bench.python(box, code % (40, 0.2)))[0] == ExitStatus(code=0)
@@ -84,6 +85,27 @@ async def memory_shared_by_forks_counts_once(bench: Bench) -> None:
     )
     assert (await bench.python(box, code))[0] == ExitStatus(code=0)
     assert 24 * MIB <= box.memory().peak_bytes <= 80 * MIB
+
+
+async def the_peak_alone_is_that_of_the_memory(bench: Bench) -> None:
+    box = await bench.sandbox(memory_mib=128, tmp_mib=64)
+    seen = [box.peak_bytes()]
+    for code in (
+        "b = b'x' * (32 << 20)",
+        "open('/tmp/a', 'wb').write(b'x' * (24 << 20))",
+        "b = b'x' * (64 << 20)",
+        "import os; os.unlink('/tmp/a'); b = b'x' * (96 << 20)",
+    ):
+        # Where nothing counts memory, it is looked at now and then.
+        status, text = await bench.python(box, f"{code}; import time; time.sleep(0.3)")
+        assert status == ExitStatus(code=0), text
+        seen.append(box.peak_bytes())
+        assert box.peak_bytes() == seen[-1]
+    # With and without files in /tmp, what programs used is never told too low.
+    assert seen[1] > 32 * MIB
+    assert seen[3] > 64 * MIB
+    assert seen[4] > 96 * MIB
+    assert max(seen) <= 128 * MIB
 
 
 async def a_fork_bomb_is_contained_and_killed(bench: Bench) -> None:

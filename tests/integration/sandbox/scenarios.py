@@ -18,6 +18,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from attack_scenarios import (
+    no_attack_succeeds,
+    no_attack_succeeds_before_the_fit_either,
+    one_process_cannot_look_into_the_start_of_another,
+)
 from bench import PYTHON, Bench, ignored_by, open_bench, refused, until
 from death_scenarios import (
     a_dead_sandbox_refuses_nothing_but_a_start,
@@ -35,6 +40,17 @@ from end_scenarios import (
     everything_ends_with_the_backend,
     the_backend_outlives_its_helper,
 )
+from fit_scenarios import (
+    a_hostile_process_before_the_fit_cannot_bend_it,
+    a_listener_that_never_answers_holds_nobody,
+    a_sandbox_is_fitted_once,
+    mounts_of_a_sandbox_that_is_nobodys_yet_are_shown,
+    pid_1_can_mount_until_it_is_fitted_and_no_longer,
+    processor_time_is_limited_where_the_host_can,
+    what_cannot_be_fitted_is_said,
+    what_listens_inside_is_reached,
+    what_ran_before_sees_the_mounts_and_the_size_of_tmp,
+)
 from limit_scenarios import (
     a_fork_bomb_is_contained_and_killed,
     a_tree_that_ignores_signals_and_leaves_its_session_is_killed,
@@ -44,11 +60,21 @@ from limit_scenarios import (
     memory_of_a_child_counts_too,
     memory_shared_by_forks_counts_once,
     orphans_are_reaped,
+    the_peak_alone_is_that_of_the_memory,
+)
+from zygote_scenarios import (
+    a_fork_knows_nothing_of_others,
+    a_fresh_interpreter_is_met,
+    a_killed_zygote_takes_its_own_sandboxes_alone,
+    a_zygote_that_does_not_work_is_said_and_not_tried_each_time,
+    every_installed_python_can_be_a_zygote,
+    forks_end_as_an_interpreter_does,
+    two_zygotes_serve_beside_each_other,
+    without_a_zygote_nothing_can_be_forked,
 )
 
 from alonzo.sandbox.base import ExitStatus, Mount, NotExecutableError, ProcessSpec, SandboxError
 
-ATTACKS = Path(__file__).with_name("attacks.py")
 MIB = 1 << 20
 
 
@@ -65,9 +91,7 @@ async def a_process_gets_exactly_its_environment_folder_and_arguments(bench: Ben
         "import json, os, socket, sys;"
         "print(json.dumps([dict(os.environ), os.getcwd(), sys.argv[1:], socket.gethostname()]))"
     )
-    _, text = await bench.run(
-        box, PYTHON, "-I", "-S", "-c", code, "a b", "ü", environment={"K": "v=ü"}, cwd="/var"
-    )
+    _, text = await bench.python(box, code, "a b", "ü", environment={"K": "v=ü"}, cwd="/var")
     environment, cwd, argv, hostname = json.loads(text)
     environment.pop("LC_CTYPE", None)  # Python's own doing
     assert environment == {"K": "v=ü"}
@@ -148,6 +172,8 @@ async def what_is_not_the_fault_of_the_file_is_told_apart(bench: Bench) -> None:
     await box.freeze()
     with refused("frozen"):
         await box.start(ProcessSpec(("/nothing/here",), {}))
+    with refused("frozen"):
+        await box.connect(1)
     await box.close()
     with refused("ended"):
         await box.start(ProcessSpec(("/nothing/here",), {}))
@@ -323,68 +349,6 @@ async def a_create_that_is_given_up_leaves_nothing(bench: Bench) -> None:
     assert (await bench.run(box, "/bin/true"))[0].code == 0
 
 
-async def no_attack_succeeds(bench: Bench) -> None:
-    secret = f"planted-{os.getpid()}"
-    os.environ["ALONZO_TEST_SECRET"] = secret
-    hidden = bench.folder / "hidden"
-    hidden.write_text("secret of the host")
-    with socket.socket() as host, socket.socket(socket.AF_UNIX) as abstract:
-        host.bind(("127.0.0.1", 0))
-        host.listen()
-        abstract.bind("\0" + secret)
-        abstract.listen()
-        peer, box = (
-            await bench.sandbox(),
-            await bench.sandbox(mounts=(Mount(ATTACKS.parent, "/var/task"),), memory_mib=128),
-        )
-        peer_code = (
-            "import socket, time\n"
-            "open('/tmp/peer', 'w').write('x')\n"
-            "a = socket.socket(); a.bind(('127.0.0.1', 9999)); a.listen()\n"
-            "b = socket.socket(socket.AF_UNIX); b.bind('\\0peer-abstract'); b.listen()\n"
-            "print('ready', flush=True); time.sleep(60)"
-        )
-        beside = await bench.begin(peer, peer_code)
-        planted = {
-            "secret": secret,
-            "file": str(hidden),
-            "folder": str(bench.folder),
-            "port": host.getsockname()[1],
-            "peer_port": 9999,
-            "abstract": secret,
-        }
-        status, text = await bench.run(
-            box, PYTHON, "-I", "-S", "/var/task/attacks.py", json.dumps(planted)
-        )
-    del os.environ["ALONZO_TEST_SECRET"]
-    assert status == ExitStatus(code=0), text
-    outcomes = json.loads(text)
-    assert len(outcomes) > 80
-    escaped = {name: out for name, out in outcomes.items() if not out.startswith("refused")}
-    assert not escaped, escaped
-    assert beside.exited is None
-    assert (await bench.run(box, "/bin/true"))[0].code == 0, "pid 1 was hurt"
-
-
-async def one_process_cannot_look_into_the_start_of_another(bench: Bench) -> None:
-    """A second process of the sandbox is set up beside a hostile first one."""
-    box = await bench.sandbox()
-    code = (
-        "import os\n"
-        "os.write(1, b'ready')\n"
-        "while True:\n"
-        "  for name in os.listdir('/proc'):\n"
-        "    if name.isdigit() and int(name) not in (os.getpid(), 1):\n"
-        "      try: text = os.readlink(f'/proc/{name}/exe')\n"
-        "      except OSError: continue\n"
-        "      if 'true' not in text and 'python3' not in text: os.write(1, text.encode())\n"
-    )
-    spy = await bench.begin(box, code)
-    for _ in range(10):
-        assert (await bench.run(box, "/bin/true"))[0].code == 0
-    assert spy.exited is None
-
-
 SCENARIOS = {
     scenario.__name__: scenario
     for scenario in (
@@ -410,6 +374,7 @@ SCENARIOS = {
         files_in_tmp_do_not_count_as_memory,
         memory_of_a_child_counts_too,
         memory_shared_by_forks_counts_once,
+        the_peak_alone_is_that_of_the_memory,
         a_fork_bomb_is_contained_and_killed,
         a_tree_that_ignores_signals_and_leaves_its_session_is_killed,
         orphans_are_reaped,
@@ -428,6 +393,31 @@ SCENARIOS = {
         what_a_dead_sandbox_no_longer_has_is_not_missed,
         a_sandbox_that_dies_during_an_order_ends_the_wait,
         the_end_of_a_sandbox_is_told,
+        what_ran_before_sees_the_mounts_and_the_size_of_tmp,
+        mounts_of_a_sandbox_that_is_nobodys_yet_are_shown,
+        a_sandbox_is_fitted_once,
+        what_cannot_be_fitted_is_said,
+        pid_1_can_mount_until_it_is_fitted_and_no_longer,
+        a_hostile_process_before_the_fit_cannot_bend_it,
+        no_attack_succeeds_before_the_fit_either,
+        what_listens_inside_is_reached,
+        a_listener_that_never_answers_holds_nobody,
+        processor_time_is_limited_where_the_host_can,
+        forks_end_as_an_interpreter_does,
+        a_fresh_interpreter_is_met,
+        a_fork_knows_nothing_of_others,
+    )
+}
+
+#: Those of the zygote itself, whichever way processes are started.
+ZYGOTES = {
+    scenario.__name__: scenario
+    for scenario in (
+        a_zygote_that_does_not_work_is_said_and_not_tried_each_time,
+        without_a_zygote_nothing_can_be_forked,
+        a_killed_zygote_takes_its_own_sandboxes_alone,
+        two_zygotes_serve_beside_each_other,
+        every_installed_python_can_be_a_zygote,
     )
 }
 
@@ -448,22 +438,22 @@ LIMITS = [
 ]
 
 
-async def run(name: str, folder: Path) -> None:
-    """Run one scenario on a backend of its own."""
-    bench = await open_bench(folder)
+async def run(name: str, folder: Path, way: str) -> None:
+    """Run one scenario on a backend of its own, Python code "forked" or "executed"."""
+    bench = await open_bench(folder, forked=way == "forked")
     try:
         async with asyncio.timeout(50):
-            await SCENARIOS[name](bench)
+            await {**SCENARIOS, **ZYGOTES}[name](bench)
     finally:
         await bench.backend.close()
 
 
 def main() -> None:
     if sys.argv[1] == "--daemon":
-        asyncio.run(be_daemon(Path(sys.argv[2]), sys.argv[3]))
+        asyncio.run(be_daemon(Path(sys.argv[2]), *sys.argv[3:]))
         return
     try:
-        asyncio.run(run(sys.argv[1], Path(sys.argv[2])))
+        asyncio.run(run(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
     except BaseException:
         traceback.print_exc()
         raise SystemExit(1) from None

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from alonzo.sandbox.backends.namespaces import cgroups
-from alonzo.sandbox.backends.namespaces.cgroups import CgroupSet, FileAlarm, Limits, Tree, Trees
-
-LIMITS = Limits(memory_bytes=1 << 20, tmp_bytes=1 << 20, pids=5)
+from alonzo.sandbox.backends.namespaces import cgroup_trees, cgroups
+from alonzo.sandbox.backends.namespaces.alarms import FileAlarm
+from alonzo.sandbox.backends.namespaces.cgroup_trees import Tree, Trees
+from alonzo.sandbox.backends.namespaces.cgroups import CgroupSet
 
 
 def _freezer(version: int, name: str) -> Tree:
     own = Path("/proc/self/cgroup").read_text()
     mounts = Path("/proc/self/mountinfo").read_text()
-    for hierarchy in cgroups.parse_hierarchies(own, mounts):
+    for hierarchy in cgroup_trees.parse_hierarchies(own, mounts):
         right = version == 2 or "freezer" in hierarchy.controllers
         if hierarchy.version == version and right:
             with contextlib.suppress(OSError):
@@ -34,7 +34,7 @@ def _freezer(version: int, name: str) -> Tree:
 def group(request: pytest.FixtureRequest, tmp_path: Path):
     name = f"alonzo-test-{os.getpid()}-{request.param}"
     trees = Trees(freezer=_freezer(request.param, name))
-    made = CgroupSet(trees, name, LIMITS)
+    made = CgroupSet(trees, name, pids=5)
     yield made
     for folder in cgroups.leftovers(trees, name):
         cgroups.end_processes(folder)
@@ -45,9 +45,8 @@ def group(request: pytest.FixtureRequest, tmp_path: Path):
 
 def _member(group: CgroupSet, *argv: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(argv)
-    for descriptor in group.open_members():
-        os.write(descriptor, str(process.pid).encode())
-        os.close(descriptor)
+    for folder in cgroups.leftovers(group.trees, f"alonzo-test-{os.getpid()}"):
+        (folder / "cgroup.procs").write_text(str(process.pid))
     return process
 
 
@@ -82,7 +81,7 @@ def test_leftovers_are_ended_even_if_frozen(group: CgroupSet) -> None:
 
 def test_a_file_of_counters_wakes_the_event_loop_when_it_changes() -> None:
     name = f"alonzo-test-{os.getpid()}-alarm"
-    group = CgroupSet(Trees(freezer=_freezer(2, name)), name, LIMITS)
+    group = CgroupSet(Trees(freezer=_freezer(2, name)), name, pids=5)
     (folder,) = cgroups.leftovers(group.trees, name)
     alarm = FileAlarm(folder / "cgroup.events", counter="populated")
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import alonzo
-from alonzo.sandbox.backends.namespaces import cgroups
+from alonzo.sandbox.backends.namespaces import cgroup_trees
 
 HERE = Path(__file__).parent
 NOBODY = 65534
@@ -32,6 +32,13 @@ def _load_scenarios():
 
 scenarios = _load_scenarios()
 
+#: How Python code is started: one contract for both.
+WAYS = ("executed", "forked")
+CASES = [
+    *((name, way) for name in scenarios.SCENARIOS for way in WAYS),
+    *((name, "forked") for name in scenarios.ZYGOTES),
+]
+
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or not Path(SYSTEM_PYTHON).exists(),
     reason="needs Linux, and a Python below /usr to run inside",
@@ -39,36 +46,37 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-@pytest.mark.parametrize("name", scenarios.SCENARIOS)
-def test_as_root(name: str, tmp_path: Path) -> None:
-    asyncio.run(scenarios.run(name, tmp_path))
+@pytest.mark.parametrize(("name", "way"), CASES)
+def test_as_root(name: str, way: str, tmp_path: Path) -> None:
+    asyncio.run(scenarios.run(name, tmp_path, way))
 
 
-def _version_1_alone(_: str) -> cgroups.Trees:
+def _version_1_alone(_: str) -> cgroup_trees.Trees:
     texts = (Path(f"/proc/self/{name}").read_text() for name in ("cgroup", "mountinfo"))
     needs = {
-        need: cgroups.Tree(1, hierarchy.path, hierarchy.controllers)
-        for hierarchy in cgroups.parse_hierarchies(*texts)
-        for need in ("memory", "pids", "freezer")
+        need: cgroup_trees.Tree(1, hierarchy.path, hierarchy.controllers)
+        for hierarchy in cgroup_trees.parse_hierarchies(*texts)
+        for need in ("memory", "pids", "freezer", "cpu")
         if hierarchy.version == 1 and need in hierarchy.controllers
     }
     if len(needs) < 3 or not os.access(needs["freezer"].path, os.W_OK):
         pytest.skip("this host has no version 1 cgroups")
-    return cgroups.Trees(**needs)
+    return cgroup_trees.Trees(**needs)
 
 
-def _no_cgroups(_: str) -> cgroups.Trees:
-    return cgroups.Trees()
+def _no_cgroups(_: str) -> cgroup_trees.Trees:
+    return cgroup_trees.Trees()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("find", [_version_1_alone, _no_cgroups])
 @pytest.mark.parametrize("name", scenarios.LIMITS)
 def test_as_root_on_a_poorer_host(
-    name: str, find: Callable[[str], cgroups.Trees], tmp_path: Path, monkeypatch
+    name: str, find: Callable[[str], cgroup_trees.Trees], way: str, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(cgroups, "find", find)
-    asyncio.run(scenarios.run(name, tmp_path))
+    monkeypatch.setattr(cgroup_trees, "find", find)
+    asyncio.run(scenarios.run(name, tmp_path, way))
 
 
 def _user_namespaces() -> bool:
@@ -88,8 +96,8 @@ def _visible_to_nobody(folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not _user_namespaces(), reason="no user namespaces for ordinary users here")
-@pytest.mark.parametrize("name", scenarios.SCENARIOS)
-def test_as_an_ordinary_user(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "way"), CASES)
+def test_as_an_ordinary_user(name: str, way: str, tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(alonzo.__file__).parent, tmp_path / "alonzo", ignore=ignored)
     shutil.copytree(HERE, tmp_path / "scenarios", ignore=ignored)
@@ -99,8 +107,9 @@ def test_as_an_ordinary_user(name: str, tmp_path: Path) -> None:
         subprocess.run(["chmod", "-R", "a+rX", str(tmp_path)], check=True)
         os.chown(tmp_path / "work", NOBODY, NOBODY)
         prefix, python, place = _visible_to_nobody(tmp_path), SYSTEM_PYTHON, Path("/mnt")
+    program = str(place / "scenarios" / "scenarios.py")
     done = subprocess.run(
-        [*prefix, python, str(place / "scenarios" / "scenarios.py"), name, str(place / "work")],
+        [*prefix, python, program, name, str(place / "work"), way],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,

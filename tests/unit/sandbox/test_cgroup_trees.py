@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alonzo.sandbox.backends.namespaces import cgroups
-from alonzo.sandbox.backends.namespaces.cgroups import Hierarchy, Limits, Tree, limit_writes
+from alonzo.sandbox.backends.namespaces import cgroup_trees
+from alonzo.sandbox.backends.namespaces.cgroup_trees import Hierarchy, Tree, Trees
+from alonzo.sandbox.backends.namespaces.cgroups import (
+    Limits,
+    cpu_write,
+    first_writes,
+    memory_writes,
+)
 
-LIMITS = Limits(memory_bytes=900, tmp_bytes=100, pids=5)
+LIMITS = Limits(memory_bytes=900, tmp_bytes=100)
 
 V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = (
@@ -21,12 +27,12 @@ UNIFIED = "34 23 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
 def found(own: str, mounts: str) -> dict[str, Path]:
     return {
         ",".join(sorted(h.controllers)) or f"v{h.version}": h.path
-        for h in cgroups.parse_hierarchies(own, mounts)
+        for h in cgroup_trees.parse_hierarchies(own, mounts)
     }
 
 
 def test_version_2_alone() -> None:
-    assert cgroups.parse_hierarchies("0::/user.slice/a.scope\n", V2) == (
+    assert cgroup_trees.parse_hierarchies("0::/user.slice/a.scope\n", V2) == (
         Hierarchy(2, Path("/sys/fs/cgroup"), "/user.slice/a.scope", frozenset()),
     )
 
@@ -57,24 +63,37 @@ def test_a_mount_point_with_a_space_is_understood() -> None:
     assert found("0::/a\n", mounts) == {"v2": Path("/sys/fs/c group/a")}
 
 
-def test_version_1_limits_swap_with_memory() -> None:
+def test_version_1_limits_memory_before_memory_with_swap() -> None:
     tree = Tree(1, Path("/x"), frozenset({"memory"}))
-    assert limit_writes(tree, ["memory"], LIMITS) == [
-        ("memory.swappiness", "0"),
+    assert first_writes(tree, ["memory"], pids=5) == [("memory.swappiness", "0")]
+    assert memory_writes(tree, LIMITS) == [
         ("memory.limit_in_bytes", "1000"),
         ("?memory.memsw.limit_in_bytes", "1000"),
     ]
 
 
 def test_version_2_has_every_limit_in_one_folder() -> None:
-    tree = Tree(2, Path("/x"), frozenset({"memory", "pids"}))
-    assert limit_writes(tree, ["memory", "pids"], LIMITS) == [
-        ("memory.max", "1000"),
+    tree = Tree(2, Path("/x"), frozenset({"memory", "pids", "cpu"}))
+    assert first_writes(tree, ["memory", "pids", "cpu"], pids=5) == [
         ("?memory.swap.max", "0"),
         ("pids.max", "5"),
     ]
+    assert memory_writes(tree, LIMITS) == [("memory.max", "1000")]
+
+
+def test_processor_time_is_a_share_of_each_period() -> None:
+    one, two = (Tree(version, Path("/x"), frozenset({"cpu"})) for version in (1, 2))
+    assert first_writes(one, ["cpu"], pids=5) == [("cpu.cfs_period_us", "20000")]
+    assert cpu_write(one, 0.25) == ("cpu.cfs_quota_us", b"5000")
+    assert cpu_write(one, None) == ("cpu.cfs_quota_us", b"-1")
+    assert cpu_write(two, 1.5) == ("cpu.max", b"30000 20000")
+    assert cpu_write(two, None) == ("cpu.max", b"max 20000")
+
+
+def test_the_kernel_takes_no_quota_below_a_millisecond() -> None:
+    assert cpu_write(Tree(1, Path("/x"), frozenset({"cpu"})), 0.01) == ("cpu.cfs_quota_us", b"1000")
 
 
 def test_a_tree_that_serves_two_needs_is_one_cgroup() -> None:
     tree = Tree(2, Path("/x"), frozenset({"memory", "pids", "freezer"}))
-    assert cgroups.Trees(tree, tree, tree).distinct() == (tree,)
+    assert Trees(tree, tree, tree).distinct() == (tree,)

@@ -8,30 +8,56 @@ from pathlib import Path
 import pytest
 
 from alonzo.sandbox.backends.namespaces import plan
-from alonzo.sandbox.backends.namespaces.cgroups import Tree, Trees
-from alonzo.sandbox.base import Mount, ProcessSpec, SandboxError, SandboxSpec
+from alonzo.sandbox.backends.namespaces.cgroup_trees import Tree, Trees
+from alonzo.sandbox.base import Fitting, Mount, ProcessSpec, SandboxError, SandboxSpec, Zygote
 
 MEMORY = Tree(1, Path("/m"), frozenset({"memory"}))
 UNIFIED = Tree(2, Path("/u"), frozenset({"pids", "freezer"}))
 TREES = Trees(MEMORY, UNIFIED, UNIFIED)
-SPEC = SandboxSpec("one-1", memory_mib=128, tmp_mib=512, processes_max=64)
+SPEC = SandboxSpec("one-1", processes_max=64)
+FITTING = Fitting(memory_mib=128, tmp_mib=512)
 
 
 def request(**changes):
     return plan.create_request(replace(SPEC, **changes), uid=5, trees=TREES)
 
 
+def fit(**changes):
+    return plan.fit_order(replace(FITTING, **changes), name=1)
+
+
 def test_a_request_carries_the_description() -> None:
-    asked = request(mounts=(Mount(Path("/a"), "/var/task", False),), listen_ports=(9001,))
-    assert asked["mounts"] == [{"source": "/a", "target": "/var/task", "executable": False}]
-    assert (asked["ports"], asked["uid"], asked["cgroups"]) == ([9001], 5, 2)
-    assert asked["memory_bytes"] is None
+    asked = request(listen_ports=(9001,))
+    assert (asked["ports"], asked["uid"]) == ([9001], 5)
+    assert (asked["unified"], asked["cgroups"]) == (True, 1)
+    assert not asked["sampled"]
     assert not asked["inspects"]
+
+
+def test_an_order_to_fit_carries_the_description() -> None:
+    asked = fit(mounts=(Mount(Path("/a"), "/var/task", False),))
+    assert asked["mounts"] == [{"source": "/a", "target": "/var/task", "executable": False}]
+    assert (asked["tmp_mib"], asked["memory_bytes"]) == (512, 128 << 20)
+
+
+def test_only_a_zygote_has_mounts_of_its_own() -> None:
+    mounts = (Mount(Path("/a"), "/var/lang"),)
+    zygote = Zygote(("/var/lang/bin/python3", "-s"), "/var/runtime", "start", (("A", "b"),))
+    order = plan.maker_order(replace(SPEC, mounts=mounts, zygote=zygote), trees=TREES)
+    assert [mount["target"] for mount in order["mounts"]] == ["/var/lang"]
+    assert order["zygote"] == {
+        "interpreter": ["/var/lang/bin/python3", "-s"],
+        "folder": "/var/runtime",
+        "module": "start",
+        "environment": {"A": "b"},
+    }
+    order = plan.maker_order(replace(SPEC, mounts=mounts), trees=TREES)
+    assert (order["mounts"], order["zygote"]) == ([], None)
 
 
 def test_pid_1_watches_memory_only_where_no_cgroup_does() -> None:
     asked = plan.create_request(SPEC, uid=None, trees=Trees())
-    assert asked["memory_bytes"] == 128 << 20
+    assert asked["sampled"]
     assert asked["inspects"]
 
 
@@ -43,11 +69,25 @@ def test_an_id_that_is_no_plain_name_is_refused(bad: str) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["task", "/", "/a/../b", "/a/", "/a//b", "/proc/x", "/proc", "/dev/null", "/tmp", "/run/etc"],
+    [
+        "task",
+        "/",
+        "/a/../b",
+        "/a/",
+        "/a//b",
+        "/proc/x",
+        "/proc",
+        "/dev/null",
+        "/tmp",
+        "/tmp/a",
+        "/run/etc",
+    ],
 )
 def test_a_target_that_is_ours_or_not_plain_is_refused(target: str) -> None:
     with pytest.raises(SandboxError, match="mount target"):
         request(mounts=(Mount(Path("/a"), target),))
+    with pytest.raises(SandboxError, match="mount target"):
+        fit(mounts=(Mount(Path("/a"), target),))
 
 
 def test_two_mounts_on_one_target_are_refused() -> None:
@@ -60,19 +100,22 @@ def test_a_relative_source_is_refused() -> None:
         request(mounts=(Mount(Path("a"), "/x"),))
 
 
-@pytest.mark.parametrize("limit", ["memory_mib", "tmp_mib", "processes_max"])
-def test_a_limit_of_nothing_is_refused(limit: str) -> None:
+def test_a_limit_of_nothing_is_refused() -> None:
+    for limit in ("memory_mib", "tmp_mib"):
+        with pytest.raises(SandboxError, match="limit"):
+            fit(**{limit: 0})
     with pytest.raises(SandboxError, match="limit"):
-        request(**{limit: 0})
+        request(processes_max=0)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"argv": ()},
         {"argv": ("python",)},
         {"argv": ("/x", "a\0b")},
         {"environment": {"A": "\0"}},
+        {"environment": {"A=B": "x"}},
+        {"environment": {"": "x"}},
         {"cwd": "/\0"},
         {"fds": {0: 5}},
         {"fds": {256: 5}},

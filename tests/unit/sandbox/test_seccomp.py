@@ -41,12 +41,23 @@ def answer(machine: str, number: int, *arguments: int) -> int:
 
 def test_every_number_is_answered(machine: str) -> None:
     facts = seccomp.MACHINES[machine]
-    special = {facts.clone, facts.socket, facts.ioctl, 435}
+    special = {facts.clone, facts.socket, facts.ioctl, facts.fcntl, 435}
     for number in range(600):
         if number in facts.denied.values():
             assert answer(machine, number) == seccomp.EPERM, number
         elif number not in special:
             assert answer(machine, number) == seccomp.ALLOW, number
+
+
+def test_memory_files_are_denied_where_nothing_counts_them(machine: str) -> None:
+    facts = seccomp.MACHINES[machine]
+    memory_file_and_queue = {"x86_64": (319, 240), "aarch64": (279, 180)}[machine]
+    uncounted = seccomp.build(machine, memory_counted=False)
+    for number in memory_file_and_queue:
+        assert decide(uncounted, number, facts.audit) == seccomp.EPERM
+        assert answer(machine, number) == seccomp.ALLOW
+    for denied in facts.denied.values():
+        assert decide(uncounted, denied, facts.audit) == seccomp.EPERM
 
 
 def test_the_deny_list_names_no_number_twice(machine: str) -> None:
@@ -108,6 +119,31 @@ def test_terminals_cannot_be_typed_into(machine: str) -> None:
     assert answer(machine, number, 0, 0x5401) == seccomp.ALLOW
 
 
+def test_no_lease_is_taken(machine: str) -> None:
+    number = seccomp.MACHINES[machine].fcntl
+    assert answer(machine, number, 3, 1024) == seccomp.EPERM
+    assert answer(machine, number, 3, 0x100000000 | 1024) == seccomp.EPERM
+    for command in (*range(17), 1025, 1030, 1031, 1032, 1033):
+        assert answer(machine, number, 3, command) == seccomp.ALLOW
+
+
 def test_an_unknown_machine_has_no_filter() -> None:
     with pytest.raises(KeyError):
         seccomp.build("vax")
+
+
+def test_in_a_template_only_a_tracer_lets_namespaces_be_entered(machine: str) -> None:
+    facts = seccomp.MACHINES[machine]
+    program = seccomp.build(machine, template=True)
+    assert answer(machine, facts.denied["setns"]) == seccomp.EPERM
+    assert decide(program, facts.denied["setns"], facts.audit) == seccomp.TRACE
+    assert decide(program, facts.denied["ptrace"], facts.audit) == seccomp.EPERM
+    assert decide(program, facts.denied["unshare"], facts.audit) == seccomp.EPERM
+
+
+def test_in_a_template_nobody_becomes_the_one_who_reaps_orphans(machine: str) -> None:
+    facts = seccomp.MACHINES[machine]
+    program = seccomp.build(machine, template=True)
+    child_subreaper, dumpable = 36, 4
+    assert decide(program, facts.prctl, facts.audit, (child_subreaper, 1)) == seccomp.EPERM
+    assert decide(program, facts.prctl, facts.audit, (dumpable, 1)) == seccomp.ALLOW

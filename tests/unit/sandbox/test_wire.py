@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from alonzo.sandbox.backends.namespaces import wire
+from alonzo.sandbox.backends.namespaces.inside import wire
 
 
 def test_a_message_arrives_whole_with_its_descriptors() -> None:

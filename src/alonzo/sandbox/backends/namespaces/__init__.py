@@ -1,12 +1,13 @@
 """Sandboxes made of Linux namespaces, cgroups and seccomp, as root or as an ordinary user.
 
-How it is put together:
+How it is put together (the picture is in ``sandbox/README.md``):
 
-* ``backend.py`` and ``sandbox.py`` live in the daemon. They decide nothing about the kernel.
-* ``spawner.py`` is one helper program, started once. Its *opener* half keeps the host in view and
-  opens the folders to show; its *maker* half lives in an empty root and forks one ``init`` per
-  sandbox. The maker is pid 1 of a pid namespace, so nothing outlives it.
-* ``init.py`` is pid 1 of a sandbox: it starts, ends and reaps processes.
-* ``tree.py`` (mounts), ``seccomp.py``, ``syscalls.py`` and ``wire.py`` serve those programs.
-* ``plan.py``, ``cgroups.py``, ``probe.py`` serve the daemon.
+* ``backend.py``, ``makers.py``, ``sandbox.py`` and ``process.py`` live in the daemon. They decide
+  nothing about the kernel. ``channel.py`` is their end of each helper's socket.
+* ``spawner.py`` is one helper program, started once: its *opener* keeps the host in view, opens the
+  folders to show (``opening.py``) and starts makers in the roots that ``template.py`` builds.
+* ``inside/`` is what runs there: ``maker.py`` forks one ``init.py`` per sandbox, which starts, ends
+  and reaps processes; ``forked.py`` makes a fork of a zygote look like a fresh interpreter.
+* ``plan.py``, ``cgroup_trees.py``, ``cgroups.py``, ``alarms.py``, ``samples.py`` and ``probe.py``
+  serve the daemon, ``seccomp.py`` the spawner.
 """

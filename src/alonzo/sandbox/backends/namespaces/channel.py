@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from alonzo.sandbox.backends.namespaces import wire
+from alonzo.sandbox.backends.namespaces.inside import wire
 from alonzo.sandbox.base import SandboxError
 
 #: Messages read at one wake-up before other work gets its turn.
@@ -40,6 +40,10 @@ class Channel:
         self._sending = asyncio.Lock()
         self._writable: asyncio.Future[None] | None = None
         self._loop.add_reader(peer.fileno(), self._receive)
+
+    def fileno(self) -> int:
+        """Our end, for another process to send on; -1 once closed."""
+        return self._peer.fileno()
 
     @property
     def open(self) -> bool:

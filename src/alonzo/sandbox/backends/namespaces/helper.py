@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import alonzo
-from alonzo.sandbox.backends.namespaces import wire
 from alonzo.sandbox.backends.namespaces.channel import Channel, EndedError
+from alonzo.sandbox.backends.namespaces.inside import wire
 from alonzo.sandbox.base import SandboxError
 
 #: Longest wait for the spawner's first word: an interpreter's start and a few mounts.
@@ -28,7 +28,7 @@ _PROGRAM = (
 class Spawner:
     """The running helper program. Make one, then ``wait_ready``.
 
-    ``on_end`` is called once, when it has ended or is about to, with every sandbox it made.
+    ``on_end`` is called once, when it has ended or is about to, with every maker and sandbox.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Spawner:
         return self._channel.open
 
     async def wait_ready(self) -> None:
-        """Wait until it can make sandboxes.
+        """Wait until it takes orders.
 
         Raises:
             SandboxError: it cannot; the text says which step failed.
@@ -78,7 +78,7 @@ class Spawner:
             raise SandboxError("the spawner did not start in time") from err
 
     async def wait_end(self, within_s: float) -> bool:
-        """Wait until requests can no longer be sent. False if they still can."""
+        """Wait until orders can no longer be given. False if they still can."""
         try:
             async with asyncio.timeout(within_s):
                 await self._ending.wait()
@@ -86,19 +86,19 @@ class Spawner:
             return False
         return True
 
-    async def send(self, request: dict[str, Any], descriptors: Sequence[int]) -> None:
-        """Ask for a sandbox; its own control socket, the first descriptor, brings the answer.
+    async def send(self, order: dict[str, Any], descriptors: Sequence[int]) -> None:
+        """Give an order; the socket that goes along, the first descriptor, brings the answer.
 
         Raises:
             EndedError: the spawner is gone.
             SandboxError: the request is too long, or cannot be sent for another reason.
         """
         try:
-            await self._channel.send(request, descriptors)
+            await self._channel.send(order, descriptors)
         except ConnectionError as err:
             raise EndedError(f"the spawner has ended: {err}") from err
         except (OSError, wire.MessageTooLongError) as err:
-            raise SandboxError(f"the spawner took no request: {err}") from err
+            raise SandboxError(f"the spawner took no order: {err}") from err
 
     async def close(self) -> None:
         """End it, and with it every sandbox; return once all are gone. Safe to call twice."""

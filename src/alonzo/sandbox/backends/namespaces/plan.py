@@ -7,8 +7,9 @@ import re
 import zlib
 from typing import Any
 
-from alonzo.sandbox.backends.namespaces.cgroups import MIB, Limits, Trees
-from alonzo.sandbox.base import ProcessSpec, SandboxError, SandboxSpec
+from alonzo.sandbox.backends.namespaces.cgroup_trees import Trees
+from alonzo.sandbox.backends.namespaces.cgroups import MIB, Limits
+from alonzo.sandbox.base import Fitting, Mount, ProcessSpec, SandboxError, SandboxSpec
 
 _ID = re.compile(r"[a-z0-9-]{1,40}")
 _INSTANCE = re.compile(r"[a-z0-9]{1,24}")
@@ -23,7 +24,8 @@ _INSTANCES = 1 << 11
 MOUNTS_MAX = 128
 
 #: Targets that the sandbox itself provides.
-_RESERVED = ("/", "/proc", "/dev", "/etc", "/tmp", "/run", "/usr", "/next")  # noqa: S108 - paths inside a sandbox
+_RESERVED = ("/", "/proc", "/dev", "/etc", "/tmp", "/run", "/usr", "/next", "/alonzo")  # noqa: S108 - paths inside a sandbox
+_RESERVED_BELOW = ("/proc/", "/dev/", "/run/", "/tmp/", "/next/", "/alonzo/")  # noqa: S108 - the same
 
 
 #: pid 1 counts as a process of the sandbox, and is not one that was asked for.
@@ -50,63 +52,144 @@ def uid_of(instance: str, slot: int) -> int:
     Two data directories may fall into the same range; that costs them separate accounting of a
     user's processes, nothing else.
     """
-    assert 0 <= slot < _UIDS_PER_INSTANCE
+    assert 0 <= slot < _UIDS_PER_INSTANCE // 2
     place = zlib.crc32(instance.encode()) % _INSTANCES
     return _UIDS_FROM + place * _UIDS_PER_INSTANCE + slot
 
 
-def create_request(spec: SandboxSpec, *, uid: int | None, trees: Trees) -> dict[str, Any]:
-    """The message to the spawner.
+def root_of(uid: int) -> int:
+    """The host's user id of who is root in the user namespace of a clone; nobody else has it."""
+    return uid + _UIDS_PER_INSTANCE // 2
 
-    Descriptors go along: the control socket; one for each cgroup to join; where ``memory_bytes``
-    is set, a page for samples.
+
+def clone_order(
+    spec: SandboxSpec, fitting: Fitting, *, name: int, uid: int, trees: Trees
+) -> dict[str, Any]:
+    """The order to a template's pid 1 that makes a clone.
+
+    Descriptors go along: the control socket; those of ``CgroupSet.open_members``.
 
     Raises:
         SandboxError: the description cannot be carried out anywhere.
     """
-    _check(spec)
+    if not _ID.fullmatch(spec.id):
+        raise SandboxError(f"sandbox id {spec.id!r}: want 1 to 40 of a-z, 0-9 and -")
     return {
-        "mounts": [
-            {"source": str(m.source), "target": m.target, "executable": m.executable}
-            for m in spec.mounts
-        ],
-        "cgroups": len(trees.distinct()),
+        "op": "clone",
+        "name": name,
+        "clone": spec.id,
+        "unified": any(tree.version == 2 for tree in trees.distinct()),
         "uid": uid,
-        "tmp_mib": spec.tmp_mib,
+        "root": root_of(uid),
+        "ports": list(spec.listen_ports),
+        "hostname": spec.hostname,
+        "tmp_mib": fitting.tmp_mib,
+    }
+
+
+def create_request(
+    spec: SandboxSpec, *, uid: int | None, trees: Trees, template: str | None = None
+) -> dict[str, Any]:
+    """The message to a maker. ``template``: the filter of a template's process, in hexadecimal.
+
+    Descriptors go along: the control socket; those of ``CgroupSet.open_members``; where it is
+    ``sampled``, a page for samples.
+
+    Raises:
+        SandboxError: the description cannot be carried out anywhere.
+    """
+    if not _ID.fullmatch(spec.id):
+        raise SandboxError(f"sandbox id {spec.id!r}: want 1 to 40 of a-z, 0-9 and -")
+    if spec.processes_max < 1:
+        raise SandboxError(f"sandbox {spec.id}: every limit must be at least 1")
+    check_mounts(spec.mounts)
+    return {
+        "template": template,
+        "unified": any(tree.version == 2 for tree in trees.distinct()),
+        "cgroups": sum(tree.version == 1 for tree in trees.distinct()),
+        "uid": uid,
         "ports": list(spec.listen_ports),
         "hostname": spec.hostname,
         "processes_max": spec.processes_max,
         # What no cgroup does, pid 1 does, for which it must see the other processes.
-        "memory_bytes": spec.memory_mib * MIB if trees.memory is None else None,
+        "sampled": trees.memory is None,
         "inspects": trees.memory is None or trees.freezer is None,
     }
 
 
-def limits(spec: SandboxSpec) -> Limits:
+def maker_order(spec: SandboxSpec, *, trees: Trees, resolv_conf: str = "") -> dict[str, Any]:
+    """The message to the opener that starts a maker for such sandboxes; its socket goes along."""
+    zygote = spec.zygote
+    return {
+        "op": "maker",
+        "memory_counted": trees.memory is not None,
+        "resolv_conf": resolv_conf,
+        "mounts": _mounts(spec.mounts if zygote else ()),
+        "zygote": zygote
+        and {
+            "interpreter": list(zygote.interpreter),
+            "folder": zygote.folder,
+            "module": zygote.module,
+            "environment": dict(zygote.environment),
+        },
+    }
+
+
+def attach_order(spec: SandboxSpec, *, name: int) -> dict[str, Any]:
+    """The message to the opener that shows a sandbox the mounts it begins with."""
+    return {"op": "attach", "name": name, "mounts": _mounts(spec.mounts)}
+
+
+def fit_order(fitting: Fitting, *, name: int) -> dict[str, Any]:
+    """The message to the opener that fits a sandbox, whose control socket goes along.
+
+    Raises:
+        SandboxError: the description cannot be carried out anywhere.
+    """
+    if min(fitting.memory_mib, fitting.tmp_mib) < 1:
+        raise SandboxError("fit: every limit must be at least 1")
+    check_mounts(fitting.mounts)
+    return {
+        "op": "fit",
+        "name": name,
+        "mounts": _mounts(fitting.mounts),
+        "tmp_mib": fitting.tmp_mib,
+        "memory_bytes": fitting.memory_mib * MIB,
+    }
+
+
+def _mounts(mounts: tuple[Mount, ...]) -> list[dict[str, Any]]:
+    return [
+        {"source": str(m.source), "target": m.target, "executable": m.executable} for m in mounts
+    ]
+
+
+def limits(fitting: Fitting) -> Limits:
     """What the cgroups of a sandbox allow, pid 1 included."""
     return Limits(
-        memory_bytes=spec.memory_mib * MIB + INIT_MEMORY_BYTES,
-        tmp_bytes=spec.tmp_mib * MIB,
-        pids=spec.processes_max + INIT_PROCESSES,
+        memory_bytes=fitting.memory_mib * MIB + INIT_MEMORY_BYTES,
+        tmp_bytes=fitting.tmp_mib * MIB,
     )
 
 
-def _check(spec: SandboxSpec) -> None:
-    if not _ID.fullmatch(spec.id):
-        raise SandboxError(f"sandbox id {spec.id!r}: want 1 to 40 of a-z, 0-9 and -")
-    if min(spec.memory_mib, spec.tmp_mib, spec.processes_max) < 1:
-        raise SandboxError(f"sandbox {spec.id}: every limit must be at least 1")
-    if len(spec.mounts) > MOUNTS_MAX:
-        raise SandboxError(f"sandbox {spec.id}: more than {MOUNTS_MAX} mounts")
-    targets = [mount.target for mount in spec.mounts]
-    for mount in spec.mounts:
+def check_mounts(mounts: tuple[Mount, ...]) -> None:
+    """Refuse what no sandbox could show.
+
+    Raises:
+        SandboxError: a mount is out of place.
+    """
+    if len(mounts) > MOUNTS_MAX:
+        raise SandboxError(f"more than {MOUNTS_MAX} mounts")
+    targets: set[str] = set()
+    for mount in mounts:
         target = mount.target
-        if not target.startswith("/") or posixpath.normpath(target) != target:
+        if not target.startswith("/") or posixpath.normpath(target) != target or "\0" in target:
             raise SandboxError(f"mount target {target!r}: want an absolute path in its plain form")
-        if target in _RESERVED or target.startswith(("/proc/", "/dev/", "/run/")):
+        if target in _RESERVED or target.startswith(_RESERVED_BELOW):
             raise SandboxError(f"mount target {target}: the sandbox has its own")
-        if targets.count(target) > 1:
+        if target in targets:
             raise SandboxError(f"mount target {target}: given twice")
+        targets.add(target)
         if not mount.source.is_absolute():
             raise SandboxError(f"mount source {mount.source}: want an absolute path")
 
@@ -117,13 +200,15 @@ def start_order(spec: ProcessSpec, *, name: int, descriptor_max: int) -> dict[st
     Raises:
         SandboxError: the description cannot be carried out anywhere.
     """
-    if not spec.argv or not spec.argv[0].startswith("/"):
+    if spec.argv and not spec.argv[0].startswith("/"):
         raise SandboxError(f"{spec.argv[:1]}: a program is named by its absolute path inside")
     if any(not 1 <= number < descriptor_max for number in spec.fds):
         raise SandboxError(f"descriptors {sorted(spec.fds)}: want 1 to {descriptor_max - 1}")
     for text in (*spec.argv, *spec.environment, *spec.environment.values(), spec.cwd):
         if "\0" in text:
             raise SandboxError("an argument, variable or folder holds a zero byte")
+    if any(not name or "=" in name for name in spec.environment):
+        raise SandboxError("environment: a variable's name is empty, or holds an equals sign")
     return {
         "op": "start",
         "name": name,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import alonzo
 from alonzo.sandbox.backends.namespaces import seccomp
-from alonzo.sandbox.backends.namespaces.cgroups import Tree, Trees
+from alonzo.sandbox.backends.namespaces.cgroup_trees import Tree, Trees
 from alonzo.sandbox.base import Layer, SandboxError
 
 PROBE_S_MAX = 20.0
@@ -77,7 +77,7 @@ def require(layers: tuple[Layer, ...]) -> None:
     Raises:
         SandboxError: one is missing; the text names it, the reason and the fix.
     """
-    missing = [layer for layer in layers if not layer.active]
+    missing = [layer for layer in layers if layer.name in _NEEDED and not layer.active]
     if missing:
         raise SandboxError(
             "this host cannot isolate: "
@@ -116,8 +116,18 @@ def _limits(facts: Facts) -> tuple[Layer, ...]:
         layer(
             "memory limit",
             trees.memory,
-            "by looking every 25 ms at what processes map; not memfds, pipes or sockets",
+            "by looking every 25 ms at what processes map, with memfds and System V shared memory "
+            "denied; not what pipes and sockets hold",
         ),
         layer("process limit", trees.pids, "RLIMIT_NPROC for each started process"),
         layer("freezer", trees.freezer, "by SIGSTOP"),
+        _cpu(trees.cpu, fix),
+    )
+
+
+def _cpu(tree: Tree | None, fix: str) -> Layer:
+    if tree is not None:
+        return Layer("cpu share", True, f"cgroup version {tree.version}")
+    return Layer(
+        "cpu share", False, f"not limited: a function may use every processor; to limit it: {fix}"
     )

@@ -12,7 +12,7 @@ import platform
 import sys as interpreter
 
 from alonzo.sandbox.backends.namespaces import seccomp, spawner
-from alonzo.sandbox.backends.namespaces import syscalls as sys
+from alonzo.sandbox.backends.namespaces.inside import syscalls as sys
 
 _NAMESPACES = {
     "mount namespace": sys.CLONE_NEWNS,

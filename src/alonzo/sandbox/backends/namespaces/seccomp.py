@@ -7,6 +7,11 @@
   answers ``ENOSYS`` and libc falls back to ``clone``.
 * ``socket`` of any family but Unix, IPv4, IPv6 and routing netlink: ``EAFNOSUPPORT``.
 * ``ioctl`` that types into a terminal: ``EPERM``.
+* ``fcntl`` that takes a lease: ``EPERM``. An ordinary user's functions are the owner of files that
+  they see, and a lease holds up whoever opens one to write.
+* Where no cgroup counts memory, what makes memory that no process need have mapped: ``EPERM``.
+* In a template ``setns`` is left to a tracer (``inside/escort.py``): ``ENOSYS`` where there is
+  none, and no filtered process can become one. Nor can it have itself told of orphans' ends.
 
 Numbers: ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/uapi/asm-generic/unistd.h``.
 """
@@ -22,6 +27,7 @@ _ERRNO = 0x00050000
 EPERM = _ERRNO | 1
 ENOSYS = _ERRNO | 38
 EAFNOSUPPORT = _ERRNO | 97
+TRACE = 0x7FF00000
 
 #: Calls whose numbers are the same everywhere.
 _DENIED_EVERYWHERE = {
@@ -140,11 +146,31 @@ _DENIED_AARCH64 = {
     "kexec_file_load": 294,
 }
 
+#: Memory files, System V shared memory, and message queues of both kinds.
+_UNCOUNTED = {
+    "x86_64": {
+        "shmget": 29,
+        "msgget": 68,
+        "mq_open": 240,
+        "memfd_create": 319,
+        "memfd_secret": 447,
+    },
+    "aarch64": {
+        "mq_open": 180,
+        "msgget": 186,
+        "shmget": 194,
+        "memfd_create": 279,
+        "memfd_secret": 447,
+    },
+}
+
 _CLONE3 = 435
 _NAMESPACE_FLAGS = 0x7E020000
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _NETLINK_ROUTE = 0
+_F_SETLEASE = 1024
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +181,8 @@ class Machine:
     clone: int
     socket: int
     ioctl: int
+    fcntl: int
+    prctl: int
     denied: dict[str, int]
     #: From here on numbers belong to another calling convention of the same architecture.
     numbers_end: int | None = None
@@ -167,6 +195,8 @@ MACHINES = {
         clone=56,
         socket=41,
         ioctl=16,
+        fcntl=72,
+        prctl=157,
         denied=_DENIED_X86_64 | _DENIED_EVERYWHERE,
         numbers_end=0x40000000,
     ),
@@ -175,6 +205,8 @@ MACHINES = {
         clone=220,
         socket=198,
         ioctl=29,
+        fcntl=25,
+        prctl=167,
         denied=_DENIED_AARCH64 | _DENIED_EVERYWHERE,
     ),
 }
@@ -202,8 +234,11 @@ def _when(test: int, value: int, then: list[bytes]) -> list[bytes]:
     return [struct.pack("<HBBI", test, 0, len(then), value), *then]
 
 
-def build(machine: str) -> bytes:
+def build(machine: str, *, memory_counted: bool = True, template: bool = False) -> bytes:
     """The filter for ``machine`` (as ``platform.machine()`` names it), 8 bytes an instruction.
+
+    ``memory_counted``: a cgroup counts all memory, not only what processes map. ``template``: it is
+    for a process whose forks may enter other namespaces under escort.
 
     Raises:
         KeyError: we have no table for that machine.
@@ -221,7 +256,12 @@ def build(machine: str) -> bytes:
     code += _when(_EQUAL, facts.clone, _clone_rules())
     code += _when(_EQUAL, facts.socket, _socket_rules())
     code += _when(_EQUAL, facts.ioctl, _ioctl_rules())
-    numbers = sorted(facts.denied.values())
+    code += _when(_EQUAL, facts.fcntl, _fcntl_rules())
+    if template:
+        code += _when(_EQUAL, facts.denied["setns"], [_answer(TRACE)])
+        code += _when(_EQUAL, facts.prctl, _prctl_rules())
+    uncounted = {} if memory_counted else _UNCOUNTED[machine]
+    numbers = sorted({**facts.denied, **uncounted}.values())
     for index, number in enumerate(numbers):
         # Jump over the rest of the list and the final "allow".
         code.append(struct.pack("<HBBI", _EQUAL, len(numbers) - index, 0, number))
@@ -248,8 +288,25 @@ def _socket_rules() -> list[bytes]:
     return [*rules, *_when(_EQUAL, _AF_NETLINK, netlink), _answer(EAFNOSUPPORT)]
 
 
+def _prctl_rules() -> list[bytes]:
+    """Nobody but pid 1 is to be told of the end of forks."""
+    return [
+        _load_argument(0),
+        *_when(_EQUAL, _PR_SET_CHILD_SUBREAPER, [_answer(EPERM)]),
+        _answer(ALLOW),
+    ]
+
+
 def _ioctl_rules() -> list[bytes]:
     rules = [_load_argument(1)]
     for request in (_TIOCSTI, _TIOCLINUX):
         rules += _when(_EQUAL, request, [_answer(EPERM)])
     return [*rules, _answer(ALLOW)]
+
+
+def _fcntl_rules() -> list[bytes]:
+    return [
+        _load_argument(1),
+        *_when(_EQUAL, _F_SETLEASE, [_answer(EPERM)]),
+        _answer(ALLOW),
+    ]

@@ -1,79 +1,77 @@
-"""The helper that makes sandboxes: two processes with small heaps, so that a fork is cheap.
+"""The helper that starts makers and opens folders: small processes, so that a fork is cheap.
 
-    daemon ──create, descriptors──▶ opener ──and opened folders──▶ maker ──fork──▶ init (pid 1)
-      ▲                                                                             │
-      └───────────────────────── the sandbox's own control socket ──────────────────┘
+    daemon ──maker, mounts──▶ opener ──fork──▶ maker ──fork──▶ init (pid 1 of a sandbox)
+      │  ▲                       └──opened folders──────────▶  │
+      │  └───────── the sandbox's own control socket ──────────┤
+      └──────────── create, descriptors ──▶ maker              │
 
-* The *opener* sees the host as the daemon does. It opens the folders that a sandbox will show,
-  as detached read-only trees, and passes everything on.
-* The *maker* lives in the empty shared root (``tree.py``) and forks. It is pid 1 of a pid
-  namespace: when it ends, for whatever reason, the kernel ends every sandbox.
-* It ends when its daemon does: the socket ends, and the parent death signal is set.
-* The opener ends when the maker does, so that the daemon starts another helper.
+* The *opener* sees the host as the daemon does. It opens the folders that a sandbox will show, as
+  detached read-only trees, and passes them on. It is pid 1 of a pid namespace: when it ends, for
+  whatever reason, the kernel ends every maker and sandbox.
+* A *maker* (``inside/maker.py``) serves sandboxes of one kind, in a pid namespace of its own.
+* All end when their daemon does: the sockets end, and the parent death signal is set.
 
-Nobody answers on the shared sockets: each sandbox has its own, so that a slow reader blocks only
-itself. Standard library only; run as ``python -I -S -c`` with the package's folder appended.
+Standard library only; run as ``python -I -S -c`` with the package's folder appended.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import gc
-import mmap
+import json
 import os
 import platform
 import resource
 import select
 import signal
 import socket
-import struct
+import sys as interpreter
 from typing import Any, NoReturn
 
-from alonzo.sandbox.backends.namespaces import seccomp, tree, wire
-from alonzo.sandbox.backends.namespaces import syscalls as sys
-from alonzo.sandbox.backends.namespaces.init import Init, Watch
-from alonzo.sandbox.backends.namespaces.launch import INSIDE_GID, INSIDE_UID, Launcher
+from alonzo.sandbox.backends.namespaces import seccomp, template
+from alonzo.sandbox.backends.namespaces.inside import maker, root, wire
+from alonzo.sandbox.backends.namespaces.inside import syscalls as sys
+from alonzo.sandbox.backends.namespaces.inside.launch import INSIDE_GID, INSIDE_UID
+from alonzo.sandbox.backends.namespaces.inside.network import UPLINK
 
-_LISTEN_BACKLOG = 64
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP_RUNNING = 0x1 | 0x40
-_OWN_NAMESPACES = (
-    sys.CLONE_NEWNS | sys.CLONE_NEWIPC | sys.CLONE_NEWUTS | sys.CLONE_NEWNET | sys.CLONE_NEWCGROUP
+#: What a zygote's Python runs. Only forks come back from ``main``.
+_ZYGOTE = (
+    f"import sys; sys.path.insert(0, {template.HELPERS!r}); from inside.maker import main; "
+    "main = main(sys.argv.pop()); del sys; main()"
 )
+
+#: Longest wait for the sandbox that slirp4netns is to connect, and how many connections and other
+#: files it may have open.
+_SLIRP_WAIT_S = 20.0
+_SLIRP_FILES_MAX = 2048
+
+#: What Python makes of an empty environment, said aloud, so that it does not have to.
+_ZYGOTE_ENVIRONMENT = {"LC_CTYPE": "C.UTF-8"}
 
 
 def main(descriptor: int, folder: str, rootless: bool) -> NoReturn:
     """Serve the daemon behind ``descriptor``; ``folder`` is an empty folder to mount on."""
     daemon = socket.socket(fileno=descriptor)
     try:
-        inbox, maker = wire.pair()
         _prepare(rootless)
         pid = os.fork()
         if pid == 0:
-            daemon.close()
-            maker.close()
-            _make_forever(inbox, folder, rootless)
-        inbox.close()
-        # The maker says one word once it is in its root, and fails the whole start otherwise.
-        ready = wire.receive(maker)
-        if ready is None:
-            os._exit(1)
-        wire.send(daemon, ready[0])
+            sys.die_with_parent()
+            opener = _Opener(daemon, folder, rootless)
+            wire.send(daemon, {"ready": True})
+            opener.run()
+            os._exit(0)
     except OSError as err:
         wire.send(daemon, {"error": f"{err.filename or 'spawner'}: {err.strerror}"})
         os._exit(1)
-    sys.set_name("alonzo-opener")
-    _open_until_the_end(daemon, maker)
-    # The daemon must know before the wait: it may have to thaw what is to die.
+    sys.set_name("alonzo-spawner")
     daemon.close()
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    os.waitpid(pid, 0)  # which returns once the namespace is empty
     os._exit(0)
 
 
 def _prepare(rootless: bool) -> None:
-    """Enter the namespaces that both halves share; the next fork is pid 1 of a new one."""
+    """Enter the namespaces that all share; the next fork is pid 1 of a new one."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if rootless:
@@ -101,183 +99,173 @@ def enter_user_namespace() -> None:
             file.write(text)
 
 
-def _open_until_the_end(daemon: socket.socket, maker: socket.socket) -> None:
-    """Serve until the daemon or the maker is gone.
+class _Opener:
+    """The loop of the opener."""
 
-    A request that is dropped then is not refused: the end of its control socket tells the daemon
-    that another helper may well serve it.
-    """
-    poll = select.poll()
-    poll.register(daemon, select.POLLIN)
-    poll.register(maker, select.POLLIN)
-    while True:
-        ready = [descriptor for descriptor, _ in poll.poll()]
-        if maker.fileno() in ready:  # it has said its one word, so this is its end
-            return
-        try:
-            message = wire.receive(daemon)
-        except OSError:
-            return
-        if message is None:
-            return
-        request, descriptors = message
-        try:
-            for mount in request["mounts"]:
-                descriptors.append(_open(mount["source"], executable=mount["executable"]))
-            wire.send(maker, request, descriptors)
-        except ConnectionError:
-            return
-        except OSError as err:
-            _refuse(descriptors[0], err)
-        finally:
+    def __init__(self, daemon: socket.socket, folder: str, rootless: bool) -> None:
+        self._daemon = daemon
+        self._folder = folder
+        self._rootless = rootless
+        # Our own pid namespace is one above the one that /proc shows.
+        self._own_pids = sys.pidfd_of_self()
+
+    def run(self) -> None:
+        """Serve until the daemon lets go of the socket."""
+        sys.set_name("alonzo-opener")
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps for us
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        poll = select.poll()
+        poll.register(self._daemon, select.POLLIN)
+        while True:
+            poll.poll()
+            try:
+                message = wire.receive(self._daemon)
+            except OSError:
+                return
+            if message is None:
+                return
+            order, descriptors = message
+            if order["op"] == "maker":
+                self._start_maker(order, descriptors[0])
+            elif order["op"] == "slirp":
+                self._start_slirp(order, descriptors[0])
+            else:
+                _open_for(order, descriptors[0])
             wire.close_all(descriptors)
 
-
-def _open(path: str, *, executable: bool) -> int:
-    attributes = sys.MOUNT_ATTR_RDONLY | sys.MOUNT_ATTR_NOSUID | sys.MOUNT_ATTR_NODEV
-    if not executable:
-        attributes |= sys.MOUNT_ATTR_NOEXEC
-    descriptor = sys.open_tree(path)
-    try:
-        sys.mount_setattr(descriptor, attributes)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _refuse(control: int, err: BaseException) -> None:
-    text = f"{err.filename}: {err.strerror}" if isinstance(err, OSError) else repr(err)
-    # The daemon may have given this sandbox up.
-    with socket.socket(fileno=os.dup(control)) as peer, contextlib.suppress(OSError):
-        wire.send(peer, {"error": text})
-
-
-def _make_forever(inbox: socket.socket, folder: str, rootless: bool) -> NoReturn:
-    try:
-        sys.die_with_parent()
-        filter_ = seccomp.build(platform.machine())
-        tree.enter_template(folder, may_make_devices=not rootless)
-        own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-        wire.send(inbox, {"ready": True})
-    except OSError as err:
-        wire.send(inbox, {"error": f"{err.filename or 'maker'}: {err.strerror}"})
-        os._exit(1)
-    sys.set_name("alonzo-maker")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps for us
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    while True:
-        message = wire.receive(inbox)
-        if message is None:
-            os._exit(0)
-        request, descriptors = message
+    def _start_maker(self, order: dict[str, Any], descriptor: int) -> None:
+        sys.unshare(sys.CLONE_NEWPID)
         try:
-            _fork_init(request, descriptors, inbox, filter_, own_pids)
+            pid = os.fork()
         except OSError as err:
-            _refuse(descriptors[0], err)
-        wire.close_all(descriptors)
-
-
-def _fork_init(
-    request: dict[str, Any],
-    descriptors: list[int],
-    inbox: socket.socket,
-    filter_: bytes,
-    own_pids: int,
-) -> None:
-    """Fork pid 1 of a new pid namespace; come back to our own for the next one."""
-    sys.unshare(sys.CLONE_NEWPID)
-    try:
-        if os.fork() == 0:
-            inbox.close()
-            os.close(own_pids)
-            _be_init(request, descriptors, filter_)
-    finally:
+            _say(descriptor, {"error": f"fork: {err.strerror}"})
+            pid = -1
+        if pid == 0:
+            self._daemon.close()
+            self._be_maker(order, socket.socket(fileno=descriptor))
         try:
-            sys.setns(own_pids, sys.CLONE_NEWPID)
+            sys.setns(self._own_pids, sys.CLONE_NEWPID)
         except OSError:
-            # A fork from here would land in another sandbox: better end, and be started anew.
+            os._exit(1)  # another maker from here would land in this one's namespace
+
+    def _start_slirp(self, order: dict[str, Any], descriptor: int) -> None:
+        """Start what connects one sandbox; its pid 1 has the other end of the socket."""
+        try:
+            pid = os.fork()
+        except OSError:
+            return  # whoever waits there learns it from the end of the socket
+        if pid == 0:
+            self._daemon.close()
+            with contextlib.suppress(OSError):
+                _be_slirp(order, descriptor)
             os._exit(1)
 
+    def _be_maker(self, order: dict[str, Any], inbox: socket.socket) -> NoReturn:
+        try:
+            sys.die_with_parent()
+            zygote: dict[str, Any] | None = order["zygote"]
+            shown = [template.Shown(**mount) for mount in order["mounts"]]
+            template.enter(
+                self._folder,
+                shown,
+                may_make_devices=not self._rootless,
+                libraries=_libraries(zygote) if zygote else None,
+                resolv_conf=order["resolv_conf"],
+            )
+            targets = [one.target for one in shown]
+            shared = [t for t in targets if not any(t.startswith(f"{o}/") for o in targets)]
+            filter_ = seccomp.build(platform.machine(), memory_counted=order["memory_counted"])
+            kind = maker.Kind(self._rootless, shared, filter_, root.masks())
+            if zygote is not None:
+                _execute(zygote, inbox, kind)
+            maker.serve(inbox, kind)
+        except OSError as err:
+            _say(inbox.fileno(), {"error": f"{err.filename or 'maker'}: {err.strerror}"})
+        os._exit(1)
 
-def _be_init(request: dict[str, Any], descriptors: list[int], filter_: bytes) -> NoReturn:
-    control = socket.socket(fileno=descriptors[0])
+
+def _execute(zygote: dict[str, Any], inbox: socket.socket, kind: maker.Kind) -> NoReturn:
+    """Become the zygote's Python."""
+    told = {
+        **{name: zygote[name] for name in ("interpreter", "folder", "module")},
+        "inbox": inbox.fileno(),
+        "rootless": kind.rootless,
+        "shared": kind.shared,
+        "filter": kind.filter.hex(),
+        "helpers": f"{template.HELPERS}/inside",
+    }
+    sys.close_range(3, inbox.fileno() - 1)
+    sys.close_range(inbox.fileno() + 1, interpreter.maxsize & 0x7FFFFFFF)
+    inbox.set_inheritable(True)
+    # An ordinary user is not root in his user namespace either, and would lose them.
+    sys.keep_capabilities_over_exec()
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    program, *options = zygote["interpreter"]
+    argv = [program, *options, "-c", _ZYGOTE, json.dumps(told)]
+    environment = {
+        **_ZYGOTE_ENVIRONMENT,
+        "LD_LIBRARY_PATH": ":".join(_libraries(zygote)),
+        **zygote["environment"],
+    }
     try:
-        _make_sandbox(request, control, descriptors[1:], filter_).run()
-    except BaseException as err:  # noqa: BLE001 - nothing may climb into the maker's loop
-        _refuse(control.fileno(), err)
-    os._exit(0)
+        os.execve(program, argv, environment)  # noqa: S606 - our purpose
+    except OSError as err:
+        raise OSError(err.errno, err.strerror, f"execute {program}") from err
 
 
-def _make_sandbox(
-    request: dict[str, Any], control: socket.socket, descriptors: list[int], filter_: bytes
-) -> Init:
-    """Become the inside of a sandbox, tell the daemon, and be ready for orders."""
-    rest = iter(descriptors)
-    for _ in range(request["cgroups"]):
-        with open(next(rest), "wb", buffering=0) as members:
-            members.write(b"0")
-    watch = _watch(next(rest), request["memory_bytes"]) if request["memory_bytes"] else None
-    # The cgroup namespace only after joining, or it would show the path that we came from.
-    sys.unshare(_OWN_NAMESPACES)
-    uid: int | None = request["uid"]
-    listeners = _listen(request["ports"])
-    socket.sethostname(request["hostname"])
-    attachments = (tree.Attachment(next(rest), mount["target"]) for mount in request["mounts"])
-    tree.enter_root(
-        tree.RootPlan(
-            attachments=tuple(attachments),
-            tmp_mib=request["tmp_mib"],
-            hostname=request["hostname"],
-            uid=INSIDE_UID if uid is None else uid,
-            gid=INSIDE_GID if uid is None else uid,
-        )
-    )
-    _harden(rootless=uid is None, inspects=request["inspects"])
-    # The daemon keeps /tmp only to ask how full it is.
-    passed = [os.pidfd_open(os.getpid()), os.open("/tmp", os.O_PATH | os.O_CLOEXEC)]  # noqa: S108 - paths inside a sandbox
-    passed += [listener.detach() for listener in listeners]
-    wire.send(control, {"ready": True}, passed)
-    wire.close_all(passed)
-    return Init(control, Launcher(uid, request["processes_max"], filter_), watch)
+def _be_slirp(order: dict[str, Any], descriptor: int) -> NoReturn:
+    """Become slirp4netns, in the network namespace that comes on the socket."""
+    sys.die_with_parent()
+    with socket.socket(fileno=descriptor) as peer:
+        peer.settimeout(_SLIRP_WAIT_S)
+        message = wire.receive(peer)
+        if message is None or not message[1]:
+            os._exit(0)
+        # Nobody may read what it says later; it must not wait for that.
+        peer.setblocking(False)
+        null = os.open("/dev/null", os.O_RDWR)
+        wanted = (null, null, peer.fileno(), message[1][0], peer.fileno(), peer.fileno())
+        high = [fcntl.fcntl(source, fcntl.F_DUPFD, 64) for source in wanted]
+        for number, source in enumerate(high):
+            os.dup2(source, number)
+        peer.detach()
+        sys.close_range(len(wanted), 0x7FFFFFFF)
+    sys.keep_capabilities_over_exec()
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_SLIRP_FILES_MAX, _SLIRP_FILES_MAX))
+    argv = [
+        *(order["program"], "--disable-host-loopback", "--disable-dns", "--enable-seccomp"),
+        *order["options"],
+        *("--netns-type=path", "--ready-fd=4", "--exit-fd=5", "/proc/self/fd/3", UPLINK),
+    ]
+    os.execve(order["program"], argv, {})  # noqa: S606 - our purpose
 
 
-def _watch(descriptor: int, memory_bytes: int) -> Watch:
-    page = mmap.mmap(descriptor, mmap.PAGESIZE)
-    os.close(descriptor)
-    return Watch(memory_bytes, page)
+def _libraries(zygote: dict[str, Any]) -> list[str]:
+    beside = os.path.dirname(os.path.dirname(zygote["interpreter"][0]))
+    return zygote["environment"].get("LD_LIBRARY_PATH", f"{beside}/lib").split(":")
 
 
-def _listen(ports: list[int]) -> list[socket.socket]:
-    """Bring the loopback up, and listen on it."""
-    listeners: list[socket.socket] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sH14x", b"lo", _IFF_UP_RUNNING)
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
-    for port in ports:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(_LISTEN_BACKLOG)
-        listener.setblocking(False)
-        listeners.append(listener)
-    return listeners
+def _open_for(order: dict[str, Any], control: int) -> None:
+    """Open what a sandbox is to show, and pass the order on to it."""
+    mounts = order.pop("mounts")
+    trees: list[int] = []
+    try:
+        trees = template.open_all(mounts)
+        order["targets"] = [mount["target"] for mount in mounts]
+    except OSError as err:
+        reason = f"{err.filename}: {err.strerror}"
+        order = {"op": "refuse", "name": order["name"], "error": reason}
+    _say(control, order, trees)
+    wire.close_all(trees)
 
 
-def _harden(*, rootless: bool, inspects: bool) -> None:
-    """Keep only what pid 1 needs.
-
-    As root: to end processes of another user, to become that user and, if no cgroup spares it
-    the work, to see them. An ordinary user owns the processes.
-    """
-    sys.set_name("alonzo-init")
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which pid 1 of a namespace never notices
-    sys.drop_bounding_set()
-    kept = [] if rootless else [sys.CAP_KILL, sys.CAP_SETGID, sys.CAP_SETUID]
-    if inspects and not rootless:
-        kept.append(sys.CAP_SYS_PTRACE)
-    sys.set_capabilities(kept)
-    sys.set_dumpable(False)
+def _say(descriptor: int, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
+    """Send on a socket whose other end may be gone, or not listening any more."""
+    with socket.socket(fileno=os.dup(descriptor)) as peer:
+        try:
+            wire.send(peer, message, descriptors or ())
+        except OSError:
+            return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
+import signal
 import struct
 from collections.abc import Iterable
 
@@ -19,6 +19,7 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+CLONE_INTO_CGROUP = 0x200000000
 
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -43,11 +44,15 @@ PR_SET_NAME = 15
 PR_SET_SECCOMP = 22
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 CAP_KILL = 5
 CAP_SETGID = 6
 CAP_SETUID = 7
 CAP_SYS_PTRACE = 19
+CAP_SYS_ADMIN = 21
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
@@ -59,6 +64,8 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _CAPABILITIES_MAX = 64
 _EINVAL = 22
 
+_NR_PIDFD_OPEN = 434
+_NR_CLONE3 = 435
 _NR_OPEN_TREE = 428
 _NR_MOVE_MOUNT = 429
 _NR_CLOSE_RANGE = 436
@@ -67,10 +74,10 @@ _NR_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_fork_libc = ctypes.PyDLL(None, use_errno=True)
+_fork_libc.syscall.restype = ctypes.c_long
 _libc.mount.argtypes = (
-    ctypes.c_char_p,
-    ctypes.c_char_p,
-    ctypes.c_char_p,
+    *(ctypes.c_char_p,) * 3,
     ctypes.c_ulong,
     ctypes.c_char_p,
 )
@@ -98,6 +105,30 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), f"unshare({flags:#x})")
 
 
+def fork_into_cgroup(folder: int) -> int:
+    """Fork a child that begins in the version-2 cgroup behind ``folder``.
+
+    Only that saves the lock over all processes which a move takes, and its grace period (10 ms).
+    The child is for us alone, and keeps to one thread: libc does not learn of this fork, so what
+    libc remembers as the thread's id is the parent's, until the child itself forks.
+    """
+    # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
+    # set_tid, set_tid_size, cgroup.
+    fields = (CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, folder)
+    arguments = ctypes.create_string_buffer(struct.pack("=11Q", *fields), 88)
+    ctypes.pythonapi.PyOS_BeforeFork()
+    # PyDLL: the child's interpreter must wake up holding its lock.
+    pid = _fork_libc.syscall(ctypes.c_long(_NR_CLONE3), arguments, ctypes.c_long(88))
+    number = ctypes.get_errno()
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+        return 0
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(number, os.strerror(number), "clone3 into a cgroup")
+    return pid
+
+
 def setns(descriptor: int, flags: int) -> None:
     """Join the namespace behind ``descriptor``."""
     _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(flags)), f"setns({flags:#x})")
@@ -121,7 +152,7 @@ def umount_detached(target: str) -> None:
 def pivot_root(new_root: str) -> None:
     """Make ``new_root`` (a mount point) the root, and let go of the old one and all below it."""
     os.chdir(new_root)
-    _syscall(_NR_PIVOT_ROOT[platform.machine()], f"pivot_root to {new_root}", b".", b".")
+    _syscall(_NR_PIVOT_ROOT[os.uname().machine], f"pivot_root to {new_root}", b".", b".")
     umount_detached(".")
     os.chdir("/")
 
@@ -146,8 +177,12 @@ def move_mount(descriptor: int, target: str) -> None:
 
 
 def mount_setattr(where: int | str, attributes: int) -> None:
-    """Add ``MOUNT_ATTR_…`` to the mount (a tree's descriptor, or a path) and all below it."""
-    value = ctypes.create_string_buffer(struct.pack("=QQQQ", attributes, 0, 0, 0), 32)
+    """Add ``MOUNT_ATTR_…`` to the mount (a tree's descriptor, or a path) and all below it.
+
+    From then on it is private, too: what is mounted in it shows up nowhere else.
+    """
+    fields = struct.pack("=QQQQ", attributes, 0, MS_PRIVATE, 0)
+    value = ctypes.create_string_buffer(fields, 32)
     if isinstance(where, int):
         start, path, flags = where, b"", _AT_RECURSIVE | _AT_EMPTY_PATH
     else:
@@ -188,6 +223,11 @@ def set_no_new_privileges() -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs")
 
 
+def pidfd_of_self() -> int:
+    """A descriptor of this process, closed on exec."""
+    return _syscall(_NR_PIDFD_OPEN, "pidfd_open", os.getpid(), 0)
+
+
 def drop_bounding_set() -> None:
     """Forbid every capability to this process and its children, for good."""
     for capability in range(_CAPABILITIES_MAX):
@@ -199,10 +239,38 @@ def drop_bounding_set() -> None:
 
 def set_capabilities(kept: Iterable[int]) -> None:
     """Keep only the capabilities ``kept``, effective and permitted; none is inheritable."""
-    bits = sum(1 << number for number in kept)
+    _capset(sum(1 << number for number in kept), 0)
+
+
+def permitted_capabilities() -> list[int]:
+    """The capabilities that this process has."""
+    with open("/proc/self/status", "rb") as file:
+        lines = dict(line.split(b":", 1) for line in file if b":" in line)
+    bits = int(lines[b"CapPrm"], 16)
+    return [number for number in range(_CAPABILITIES_MAX) if bits >> number & 1]
+
+
+def keep_capabilities_over_exec() -> None:
+    """Let the next program have every capability that this process has, whoever its user is."""
+    numbers = permitted_capabilities()
+    bits = sum(1 << number for number in numbers)
+    _capset(bits, bits)
+    for number in numbers:
+        arguments = (PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0)
+        _check(_libc.prctl(*arguments), f"raise ambient capability {number}")
+
+
+def forget_ambient_capabilities() -> None:
+    """Undo ``keep_capabilities_over_exec`` for the programs to come; what is held stays."""
+    _check(_libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient set")
+
+
+def _capset(bits: int, inheritable: int) -> None:
     low, high = bits & 0xFFFFFFFF, bits >> 32
+    later = (inheritable & 0xFFFFFFFF, inheritable >> 32)
     header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
-    data = ctypes.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0), 24)
+    fields = struct.pack("=6I", low, low, later[0], high, high, later[1])
+    data = ctypes.create_string_buffer(fields, 24)
     _check(_libc.capset(header, data), "capset")
 
 

@@ -1,4 +1,4 @@
-"""From a fork of pid 1 to a foreign program without privilege. Standard library only.
+"""From a fork of pid 1 to a foreign program, or the zygote's, without privilege.
 
 The order matters: what needs privilege first (limits, user), then the ways back closed one by one,
 the filter last of all. Every step runs in the new process, so a failure harms nobody else.
@@ -12,11 +12,12 @@ import os
 import resource
 import signal
 import sys as interpreter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from alonzo.sandbox.backends.namespaces import syscalls as sys
-from alonzo.sandbox.backends.namespaces import wire
+from . import syscalls as sys
+from . import wire
 
 #: Descriptors are parked from here on while they are put in order; nobody may ask for one above.
 PARKED_FROM = 256
@@ -51,8 +52,15 @@ class Launcher:
     processes_max: int
     filter: bytes
 
-    def launch(self, order: dict[str, Any], descriptors: list[int]) -> int:
+    def launch(
+        self, order: dict[str, Any], descriptors: list[int], let_go: Callable[[], None]
+    ) -> int:
         """Start a process and return its pid once it runs the program.
+
+        ``let_go`` is called first in it, to part with what is not its own.
+
+        Without a program this returns 0 too, in the new process, as ``fork`` does; it then holds
+        no descriptor but those of the order and no privilege.
 
         Raises:
             UnexecutableFileError: the file is missing, or is no program.
@@ -65,10 +73,16 @@ class Launcher:
             wire.close_all((reader, writer))
             raise OSError(err.errno, err.strerror, "fork") from err
         if pid == 0:
-            self._become(order, descriptors, writer)
+            self._become(order, descriptors, writer, let_go)
+            return 0
         os.close(writer)
-        with open(reader, "rb") as file:
-            failure = file.read()
+        failure = b""
+        while True:
+            part = os.read(reader, 4096)
+            if not part:
+                break
+            failure += part
+        os.close(reader)
         if failure:
             os.waitpid(pid, 0)
             number, executed, what = failure.decode(errors="replace").split(" ", 2)
@@ -77,14 +91,24 @@ class Launcher:
             raise error(int(number), os.strerror(int(number)), what)
         return pid
 
-    def _become(self, order: dict[str, Any], descriptors: list[int], writer: int) -> NoReturn:
+    def _become(
+        self,
+        order: dict[str, Any],
+        descriptors: list[int],
+        writer: int,
+        let_go: Callable[[], None],
+    ) -> None:
+        """Come back only without a program to execute."""
         what, executed = "prepare", 0
         try:
+            let_go()
             os.setsid()
             # Undumpable, as pid 1 is, a process may not write its own files in /proc. Nobody can
             # use the moment: whoever else is in the sandbox has another user, or no capability.
             sys.set_dumpable(True)
-            writer = _arrange(dict(zip(order["fds"], descriptors, strict=True)), writer)
+            writer = _arrange(
+                {number: descriptors[at] for at, number in enumerate(order["fds"])}, writer
+            )
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -96,6 +120,15 @@ class Launcher:
             what = f"enter {order['cwd']}"
             os.chdir(order["cwd"])
             sys.set_no_new_privileges()
+            if not order["argv"]:
+                what = "fork"
+                # What execve would do: without a capability, and open to its own user again,
+                # which the change of user took away.
+                sys.set_capabilities(())
+                sys.set_dumpable(True)
+                sys.install_filter(self.filter)
+                os.close(writer)
+                return
             sys.install_filter(self.filter)
             what, executed = f"execute {order['argv'][0]}", 1
             os.execve(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - our purpose

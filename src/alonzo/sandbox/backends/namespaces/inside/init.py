@@ -1,0 +1,269 @@
+"""Pid 1 of a sandbox: starts, signals, ends and reaps the processes inside.
+
+It takes orders from the daemon on one socket, and dies when that socket ends; the kernel then
+ends everything else in the pid namespace. What runs beside it cannot hurt it: it is pid 1, so no
+signal from inside has an effect; it cannot be traced or looked into (not dumpable, another user
+or another user namespace); it holds no memory that counts.
+
+Orders: ``attach`` (mounts), ``fit``, ``refuse`` (the opener could not open a mount), ``start``,
+``connect``, ``signal``, ``kill``, and, where no freezer does it, ``freeze`` and ``thaw``.
+Notices: ``done`` or ``failed`` for each order but ``signal`` and ``thaw``; ``exited``.
+
+It may mount until ``fit``, and nothing of the kind from then on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import select
+import signal
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import root, wire
+from . import syscalls as sys
+from .launch import Launcher, UnexecutableFileError
+from .sizes import proportional_bytes, size_of
+
+#: How often the sizes of the processes are looked at where no cgroup limits them.
+SAMPLE_MS = 25
+
+#: The shared page that holds the last sample: bytes now, bytes at the highest.
+SAMPLE_LAYOUT = struct.Struct("=QQ")
+
+#: How long a freeze looks for the last process to stop: two seconds in all.
+_STOP_ATTEMPTS_MAX = 2000
+_STOP_PAUSE_S = 0.001
+
+_STOPPED_STATES = ("T", "t", "Z", "X")
+
+
+class Watch:
+    """A limit that this process enforces, because no cgroup does, once it is known."""
+
+    def __init__(self, page: mmap.mmap) -> None:
+        self.page = page
+        self.memory_bytes = 0
+
+
+class Init:
+    """The loop of pid 1. ``kept`` are the capabilities that it keeps for good."""
+
+    def __init__(
+        self, control: socket.socket, launcher: Launcher, kept: list[int], watch: Watch | None
+    ) -> None:
+        self._control = control
+        self._launcher = launcher
+        self._kept = kept
+        self._watch = watch
+        self._forked: dict[str, Any] | None = None
+        self._names: dict[int, int] = {}
+        self._frozen = False
+        self._out_of_memory = False
+        self._peak_bytes = 0
+        self._orders: dict[str, Callable[[dict[str, Any], list[int]], None]] = {
+            "attach": self._attach,
+            "fit": self._fit,
+            "refuse": self._refused,
+            "start": self._start,
+            "connect": self._connect,
+            "signal": self._signal,
+            "kill": self._kill,
+            "freeze": self._freeze,
+            "thaw": self._thaw,
+        }
+
+    def run(self) -> dict[str, Any] | None:
+        """Serve until the daemon lets go of the socket.
+
+        Comes back with the order in each process that was forked without a program.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        ended = sys.signal_descriptor(signal.SIGCHLD)
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(ended, select.POLLIN)
+        while True:
+            ready = [descriptor for descriptor, _ in poll.poll(self._wait_ms())]
+            if ended in ready:
+                os.read(ended, 128 * 16)
+                self._reap(os.WNOHANG)
+            if self._control.fileno() in ready:
+                message = wire.receive(self._control)
+                if message is None:
+                    return None
+                self._obey(*message)
+                if self._forked is not None:
+                    return self._forked
+            if self._watch is not None and self._watch.memory_bytes:
+                self._sample(self._watch)
+
+    def _wait_ms(self) -> int | None:
+        watched = self._watch is not None and self._watch.memory_bytes
+        return SAMPLE_MS if watched and self._names and not self._frozen else None
+
+    def _obey(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        self._orders[order["op"]](order, descriptors)
+
+    def _attach(self, order: dict[str, Any], trees: list[int]) -> None:
+        try:
+            root.attach_all(order["targets"], trees)
+        except OSError as err:
+            self._refuse(order, f"{err.filename or 'attach'}: {err.strerror}")
+        else:
+            self._tell({"done": order["name"]})
+        finally:
+            wire.close_all(trees)
+
+    def _fit(self, order: dict[str, Any], trees: list[int]) -> None:
+        try:
+            root.attach_all(order["targets"], trees)
+            root.size_tmp(order["tmp_mib"])
+            sys.set_capabilities(self._kept)
+        except OSError as err:
+            self._refuse(order, f"{err.filename or 'fit'}: {err.strerror}")
+        else:
+            if self._watch is not None:
+                self._watch.memory_bytes = order["memory_bytes"]
+            self._tell({"done": order["name"]})
+        finally:
+            wire.close_all(trees)
+
+    def _refused(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        wire.close_all(descriptors)
+        self._refuse(order, order["error"])
+
+    def _connect(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        """Begin a connection; the daemon waits for it, so a listener cannot hold us."""
+        wire.close_all(descriptors)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as peer:
+            peer.setblocking(False)
+            number = peer.connect_ex(("127.0.0.1", order["port"]))
+            if number in (0, errno.EINPROGRESS):
+                self._tell({"done": order["name"]}, [peer.fileno()])
+            else:
+                self._refuse(order, os.strerror(number), number=number)
+
+    def _kill(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        wire.close_all(descriptors)
+        self._kill_all()
+        self._tell({"done": order["name"]})
+
+    def _freeze(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        wire.close_all(descriptors)
+        if self._stop_all():
+            self._tell({"done": order["name"]})
+        else:
+            self._refuse(order, "a process does not stop")
+
+    def _thaw(self, _: dict[str, Any], descriptors: list[int]) -> None:
+        wire.close_all(descriptors)
+        self._frozen = False
+        _signal_all(signal.SIGCONT)
+
+    def _refuse(self, order: dict[str, Any], error: str, **more: Any) -> None:
+        self._tell({"failed": order["name"], "error": error, **more})
+
+    def _tell(self, notice: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+        wire.send(self._control, notice, descriptors)
+
+    def _start(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        if not self._names:
+            self._out_of_memory = False
+        try:
+            pid = self._launcher.launch(order, descriptors, self._let_go)
+        except OSError as err:
+            blamed = isinstance(err, UnexecutableFileError)
+            self._refuse(order, f"{err.filename or 'start'}: {err.strerror}", unexecutable=blamed)
+        else:
+            if pid == 0:
+                self._forked = order
+                return
+            self._names[pid] = order["name"]
+            self._tell({"done": order["name"]})
+        wire.close_all(descriptors)
+
+    def _let_go(self) -> None:
+        """In a fork, before its descriptors are put in order: what was pid 1's is not ours.
+
+        Later would be too late: these objects close numbers, whatever has them by then.
+        """
+        os.close(self._control.detach())
+        if self._watch is not None:
+            self._watch.page.close()  # shared: who may write it could lie about its memory
+            self._watch = None
+
+    def _signal(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        wire.close_all(descriptors)
+        for pid, owner in self._names.items():
+            if owner == order["name"]:
+                with contextlib.suppress(OSError):  # no such signal: the sender's mistake
+                    os.kill(pid, order["number"])
+
+    def _reap(self, options: int) -> None:
+        """Collect the dead; with no options, until no process is left at all."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, options)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._ended(pid)
+            name = self._names.pop(pid, None)
+            if name is not None:
+                self._tell({"exited": name, "status": status, "oom": self._out_of_memory})
+
+    def _ended(self, pid: int) -> None:
+        """A process that was started here, or that lost its parent, has ended."""
+
+    def _kill_all(self) -> None:
+        self._frozen = False
+        _signal_all(signal.SIGKILL)
+        self._reap(0)
+
+    def _stop_all(self) -> bool:
+        """Stop everything; False if something (in an uninterruptible wait) does not."""
+        self._frozen = True
+        for _ in range(_STOP_ATTEMPTS_MAX):
+            _signal_all(signal.SIGSTOP)
+            if all(_state(pid) in _STOPPED_STATES for pid in _others()):
+                return True
+            select.select((), (), (), _STOP_PAUSE_S)
+        return False
+
+    def _sample(self, watch: Watch) -> None:
+        sizes = [size_of(pid) for pid in _others()]
+        used = sum(size.current for size in sizes)
+        if used > watch.memory_bytes:
+            # Pages that a fork shares were counted once for each process: now count them right.
+            used = sum(map(proportional_bytes, _others()))
+        # Between two looks only the peak of each alone is known.
+        self._peak_bytes = max(self._peak_bytes, used, *(size.peak for size in sizes), 0)
+        SAMPLE_LAYOUT.pack_into(watch.page, 0, used, self._peak_bytes)
+        if used > watch.memory_bytes:
+            self._out_of_memory = True
+            self._kill_all()
+
+
+def _signal_all(number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # nobody is left
+        os.kill(-1, number)
+
+
+def _others() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+
+def _state(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return chr(file.read().rpartition(b")")[2].split()[0][0])
+    except OSError:
+        return "X"

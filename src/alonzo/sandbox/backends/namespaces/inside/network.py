@@ -1,0 +1,189 @@
+"""The network of one sandbox, as its pid 1 sets it up. Standard library, Python 3.8 or later.
+
+The order says how: ``none`` (the loopback alone), ``host`` (the host's own namespace), ``veth`` (a
+pair of interfaces whose other end the host forwards), ``slirp`` (an interface that a process of
+ours outside reads and writes). Pid 1 does it while it is still privileged, and all of the waiting
+that the kernel's one lock over all interfaces takes is in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import struct
+from typing import Any
+
+from . import rtnetlink, wire
+from . import syscalls as sys
+from .rtnetlink import Rtnetlink
+
+#: The name of the interface that leads out, inside.
+UPLINK = "eth0"
+
+LOOPBACK = "127.0.0.1"
+RESOLVER_PORT = 53
+
+#: Longest wait for an interface that another process makes, and how much of what it says is kept.
+_UPLINK_S_MAX = 10.0
+_SAID_BYTES_MAX = 500
+
+_LISTEN_BACKLOG = 64
+_SIOCSIFFLAGS = 0x8914
+_SIOCGIFINDEX = 0x8933
+_IFF_UP_RUNNING = 0x1 | 0x40
+
+
+class Outside:
+    """What is kept of the host's network while a new namespace is entered."""
+
+    def __init__(self) -> None:
+        self._links = Rtnetlink()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def __enter__(self) -> Outside:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._links.__exit__()
+        self._socket.close()
+
+    def lead_here(self, order: dict[str, Any]) -> None:
+        """Make a pair of interfaces, one here and one outside, and join both to their networks."""
+        name, inside = order["name"], order["address"]
+        namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            pair = rtnetlink.veth(name, peer=UPLINK, peer_namespace=namespace, mtu=order["mtu"])
+            up = rtnetlink.link_up(name)
+            self._links.run([pair, rtnetlink.router_side(name), up])
+        finally:
+            os.close(namespace)
+        self._links.run([rtnetlink.route(f"{inside}/32", self._index(name))])
+
+    def _index(self, name: str) -> int:
+        request = struct.pack("16sI12x", name.encode(), 0)
+        answer: bytes = fcntl.ioctl(self._socket, _SIOCGIFINDEX, request)
+        return struct.unpack_from("16xI", answer)[0]
+
+
+def enter(
+    order: dict[str, Any], ports: list[int], namespaces: int, uplink: int | None
+) -> list[socket.socket]:
+    """Enter the new ``namespaces``, and have the network that the order says.
+
+    ``uplink`` is the socket of who makes the interface, and stays open as long as that is to serve.
+    Answers the listening sockets on ``ports`` and then, where the order has names ``relayed``, the
+    two of ``resolver_sockets``.
+    """
+    if order["kind"] == "host":
+        sys.unshare(namespaces)
+        # The ports are the whole host's: each takes one that is free.
+        return [_listening((LOOPBACK, 0)) for _ in ports]
+    with contextlib.ExitStack() as stack:
+        outside = stack.enter_context(Outside()) if order["kind"] == "veth" else None
+        sys.unshare(namespaces | sys.CLONE_NEWNET)
+        sockets = listen(ports)
+        if outside is not None:
+            join(order, outside)
+    if uplink is not None:
+        _join_by(uplink, order)
+    return [*sockets, *(resolver_sockets() if order["relayed"] else ())]
+
+
+def listen(ports: list[int]) -> list[socket.socket]:
+    """Bring the loopback up, and listen on it."""
+    loopback_up()
+    return [_listening((LOOPBACK, port)) for port in ports]
+
+
+def no_ipv6_but_loopback() -> None:
+    """Let interfaces to come have no IPv6."""
+    with contextlib.suppress(FileNotFoundError):  # the kernel has none at all
+        path = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"1")
+        finally:
+            os.close(descriptor)
+
+
+def join(order: dict[str, Any], outside: Outside) -> None:
+    """Join the new namespace that this process is in to the host's network."""
+    no_ipv6_but_loopback()
+    outside.lead_here(order)
+    configure(order)
+
+
+def _join_by(uplink: int, order: dict[str, Any]) -> None:
+    """Hand the namespace to who makes the interface, and wait until it is there."""
+    no_ipv6_but_loopback()
+    said = b""
+    namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with socket.socket(fileno=os.dup(uplink)) as peer:
+            peer.settimeout(_UPLINK_S_MAX)
+            wire.send(peer, {}, [namespace])
+            # It says what it likes, and "1" once it serves.
+            while True:
+                word = peer.recv(4096)
+                if word == b"1":
+                    break
+                if not word:
+                    text = said.decode(errors="replace").strip() or "it ended"
+                    raise OSError(errno.ECHILD, text, "slirp4netns")
+                said = (said + word)[-_SAID_BYTES_MAX:]
+    finally:
+        os.close(namespace)
+    configure(order)
+
+
+def configure(order: dict[str, Any]) -> None:
+    """Give the uplink, which is there, its address, and say what it leads to and what not."""
+    index = socket.if_nametoindex(UPLINK)
+    with Rtnetlink() as links:
+        links.run(
+            [
+                rtnetlink.address(index, order["address"]),
+                rtnetlink.link_up(UPLINK),
+                *_way_out(order, index),
+                *(rtnetlink.unreachable(one) for one in order["unreachable"]),
+            ]
+        )
+
+
+def _way_out(order: dict[str, Any], index: int) -> list[rtnetlink.Request]:
+    if "gateway" not in order:
+        return [rtnetlink.route("0.0.0.0/0", index)]
+    return [
+        rtnetlink.link_mtu(UPLINK, order["mtu"]),
+        rtnetlink.route(f"{order['gateway']}/32", index),
+        rtnetlink.default_route(order["gateway"], index),
+        # Known as the way, and no goal itself.
+        rtnetlink.delete_route(f"{order['gateway']}/32", index),
+    ]
+
+
+def loopback_up() -> None:
+    """Bring the loopback up."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sH14x", b"lo", _IFF_UP_RUNNING)
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
+
+
+def resolver_sockets() -> list[socket.socket]:
+    """Where questions for names come in: a datagram socket, and a listening one."""
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind((LOOPBACK, RESOLVER_PORT))
+    datagrams.setblocking(False)
+    return [datagrams, _listening((LOOPBACK, RESOLVER_PORT))]
+
+
+def _listening(where: tuple[str, int]) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(where)
+    listener.listen(_LISTEN_BACKLOG)
+    listener.setblocking(False)
+    return listener

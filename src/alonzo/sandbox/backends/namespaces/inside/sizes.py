@@ -1,0 +1,41 @@
+"""How much memory processes have, where no cgroup counts it.
+
+Only what is mapped shows. Memory that is mapped nowhere is closed to such sandboxes where it can be
+(``seccomp.py``); what pipes and sockets hold is bounded by the number of descriptors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FIELDS = (b"RssAnon", b"RssShmem", b"RssFile", b"VmHWM")
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes of one process: resident now, and at the highest; those of files left out."""
+
+    current: int
+    peak: int
+
+
+def size_of(pid: int) -> Size:
+    """The size of a process, pages that it shares counted whole; nothing if it has ended."""
+    found = _lines(f"/proc/{pid}/status", _FIELDS)
+    current = found.get(b"RssAnon", 0) + found.get(b"RssShmem", 0)
+    # The kernel keeps the peak of all three kinds only; files' pages come and seldom go.
+    return Size(current, max(current, found.get(b"VmHWM", 0) - found.get(b"RssFile", 0)))
+
+
+def proportional_bytes(pid: int) -> int:
+    """The same with each shared page divided by the number of its users; slower."""
+    return sum(_lines(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon", b"Pss_Shmem")).values())
+
+
+def _lines(path: str, wanted: tuple[bytes, ...]) -> dict[bytes, int]:
+    try:
+        with open(path, "rb") as file:
+            lines = [line.split(b":") for line in file.read().splitlines()]
+    except OSError:  # it has ended
+        return {}
+    return {line[0]: int(line[1].split()[0]) << 10 for line in lines if line[0] in wanted}
