@@ -6,7 +6,7 @@ must be visible where, and the environments room does the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -60,6 +60,12 @@ class Launch:
     ``environment`` holds what the runtime adds to the variables that every function has;
     ``paths`` are visible beside ``/usr``, ``/lib`` … and the function's own code.
     ``version_name`` is shown in ``INIT_START`` (``python:3.12.v1``); None: no such line.
+
+    ``parks``: the process may be started before anybody knows what it will run. It then waits for a
+    ``CONFIG`` frame. ``preloads`` goes further: the name of a Python module, in the folder of the
+    last of ``argv``, whose ``preload()`` and ``main()`` do the same in a fork of a process that has
+    imported everything. Neither will do for a function that sets one of ``start_variables``, which
+    count only when a program is executed: each is the beginning of names, or a name and ``=``.
     """
 
     argv: tuple[str, ...]
@@ -67,6 +73,13 @@ class Launch:
     paths: tuple[VisiblePath, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     version_name: str | None = None
+    parks: bool = False
+    preloads: str | None = None
+    start_variables: tuple[str, ...] = ()
+
+    def must_start_with(self, variables: Iterable[str]) -> bool:
+        """Whether one of a function's own ``variables``, given by name, is a start variable."""
+        return any(f"{name}=".startswith(self.start_variables) for name in variables)
 
 
 class RuntimeUnavailableError(Exception):

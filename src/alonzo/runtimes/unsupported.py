@@ -16,8 +16,6 @@ _ADVICE = "package it with its runtime client as an executable `bootstrap` and u
 
 #: Why each family does not run, and what to do about it.
 REASONS = {
-    "java": f"Java functions do not run here yet: {_ADVICE}",
-    "ruby": f"Ruby functions do not run here yet: {_ADVICE}",
     "dotnet": f".NET functions do not run here yet: {_ADVICE}",
     "go": "go1.x functions do not run here: build an executable `bootstrap` for provided.al2023.",
     "custom": "Customer-managed runtimes do not run here yet: use provided.al2023.",

@@ -1,4 +1,7 @@
-"""Runs our bootstraps for real, without a sandbox: descriptors 3 and 4, one process per test."""
+"""Runs our bootstraps for real, without a sandbox: descriptors 3 and 4, one process per test.
+
+Each test runs once for every way in which a bootstrap comes to its function.
+"""
 
 import fcntl
 import functools
@@ -21,6 +24,9 @@ from alonzo.runtimes.interpreters import SearchPlaces
 from alonzo.runtimes.registry import Runtimes, families
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
+ZYGOTE = Path(__file__).with_name("zygote.py")
+#: Executed with its variables, waiting for them, or forked and then waiting for them.
+WAYS = ("executed", "parked", "forked")
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 ARN = "arn:aws:lambda:eu-west-1:000000000000:function:shop"
 
@@ -56,6 +62,7 @@ class RuntimeProcess:
         folder: Path,
         variables: dict[str, str],
         framed: bool,
+        way: str,
     ):
         self.output, self.errors = folder / "stdout", folder / "stderr"
         self._telemetry = folder / "telemetry"
@@ -90,22 +97,36 @@ class RuntimeProcess:
         if framed:
             environment["_LAMBDA_TELEMETRY_LOG_FD"] = str(TELEMETRY_FD)
         argv = [on_host(argument) for argument in launch.argv]
-        channel = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 10)
+        first, offset, stdin = environment, 0, Path(os.devnull)
+        if way != "executed":
+            assert launch.parks
+            first = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "_ALONZO_PARK": "1"}
+        if way == "forked":
+            assert launch.preloads
+            offset, stdin = 10, folder / "variables"
+            stdin.write_text(json.dumps(first))
+            first = {"PYTHONDONTWRITEBYTECODE": "1"}
+            argv = [*argv[:-1], str(ZYGOTE), str(Path(argv[-1]).parent), launch.preloads]
+        channel = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 20)
         flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
         self.pid = os.posix_spawn(
             argv[0],
             argv,
-            environment,
+            first,
             file_actions=[
-                (os.POSIX_SPAWN_DUP2, channel, CHANNEL_FD),
-                (os.POSIX_SPAWN_OPEN, TELEMETRY_FD, str(self._telemetry), flags, 0o600),
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(self.output), flags, 0o600),
+                (os.POSIX_SPAWN_OPEN, 0, str(stdin), os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 2, str(self.errors), flags, 0o600),
+                (os.POSIX_SPAWN_OPEN, 1 + offset, str(self.output), flags, 0o600),
+                (os.POSIX_SPAWN_OPEN, 2 + offset, str(self.errors), flags, 0o600),
+                (os.POSIX_SPAWN_DUP2, channel, CHANNEL_FD + offset),
+                (os.POSIX_SPAWN_OPEN, TELEMETRY_FD + offset, str(self._telemetry), flags, 0o600),
             ],
         )
         os.close(channel)
         theirs.close()
+        if way != "executed":
+            ours.sendall(encode(Kind.CONFIG, {}, json.dumps(environment).encode()))
         self._status: int | None = None
 
     def frame(self) -> Frame | None:
@@ -139,13 +160,16 @@ class RuntimeProcess:
         assert frame.header == {"id": header.get("id", REQUEST_ID)}
         return json.loads(frame.body)
 
-    def error(self, event: object = None, **header: object) -> dict[str, object]:
-        """The error document of a call that fails."""
+    def error(
+        self, event: object = None, *, last: bool = False, **header: object
+    ) -> dict[str, object]:
+        """The error document of a call that fails; ``last``: the process says that it ends."""
         frame = self.call(event, **header)
         assert frame is not None, self.errors.read_text()
         assert frame.kind is Kind.ERROR, frame.body
         document = json.loads(frame.body)
-        assert frame.header == {"id": REQUEST_ID, "type": document["errorType"]}
+        ends = {"last": True} if last else {}
+        assert frame.header == {"id": REQUEST_ID, "type": document["errorType"], **ends}
         return document
 
     def failed_init(self) -> dict[str, object]:
@@ -186,25 +210,35 @@ Start = Callable[..., RuntimeProcess]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def way() -> str:
+    """How bootstraps come to their functions."""
+    return "executed"
+
+
+@pytest.fixture
+def start(tmp_path: Path, way: str) -> Iterator[Start]:
     """Starts bootstraps; all of them have ended when the test has."""
     started: list[RuntimeProcess] = []
     runtimes = host_runtimes()
 
     def start(
-        identifier: str,
+        identifier: str | Launch,
         handler: str,
         *,
         functions: Path | None = None,
         framed: bool = True,
+        way: str = way,
         **variables: str,
     ) -> RuntimeProcess:
-        launch = runtimes.launch(identifier, FUNCTIONS)
+        if isinstance(identifier, Launch):
+            launch, family = identifier, identifier.version_name.partition(":")[0]
+        else:
+            launch = runtimes.launch(identifier, FUNCTIONS)
+            family = runtimes.identifier(identifier).family
         folder = tmp_path / f"process{len(started)}"
         folder.mkdir()
-        family = runtimes.identifier(identifier).family
         process = RuntimeProcess(
-            launch, functions or FUNCTIONS / family, handler, folder, variables, framed
+            launch, functions or FUNCTIONS / family, handler, folder, variables, framed, way
         )
         started.append(process)
         return process
@@ -218,8 +252,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """``python`` and ``nodejs`` stand for every identifier that this host can run."""
     for family in ("python", "nodejs"):
         if family in metafunc.fixturenames:
-            runtimes = host_runtimes()
-            names = [name for name in runtimes.names if runtimes.identifier(name).family == family]
-            found = [name for name in names if runtimes.unavailable(name) is None]
+            found = runnable(family)
             assert found, f"no {family} on this host"
             metafunc.parametrize(family, found)
+            if "start" in metafunc.fixturenames:
+                launch = host_runtimes().launch(found[0], FUNCTIONS)
+                n_ways = 3 if launch.preloads else 2 if launch.parks else 1
+                metafunc.parametrize("way", WAYS[:n_ways])
+
+
+def runnable(family: str) -> list[str]:
+    """The identifiers of a family that this host can run."""
+    runtimes = host_runtimes()
+    names = [name for name in runtimes.names if runtimes.identifier(name).family == family]
+    return [name for name in names if runtimes.unavailable(name) is None]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from alonzo.runtimes import interpreters
 from alonzo.runtimes.interpreters import LANGUAGE_ROOT, Nodes, Pythons, SearchPlaces
 
 OWN = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -73,6 +74,15 @@ def test_the_newest_of_a_version_managers_installations_is_taken(host):
     install_python(versions / f"{OWN}.9")
     newest = install_python(versions / f"{OWN}.10")
     assert Pythons(SearchPlaces(home=host)).find(OWN).executable == newest
+
+
+def test_what_is_installed_while_we_run_is_found(host, monkeypatch):
+    # This host may have a Python of the test's version in its own folders.
+    monkeypatch.setattr(interpreters, "system_folders", list)
+    pythons = Pythons(SearchPlaces(extra=(host / "tools",)))
+    assert pythons.find(OWN) is None
+    made = install_python(host / f"tools/python/{OWN}/cpython-{OWN}.1-linux")
+    assert pythons.find(OWN).executable == made
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root reads what others cannot")

@@ -194,7 +194,7 @@ def test_a_plain_return_value_counts_from_nodejs24_on(nodejs, start):
 
 def test_an_unhandled_rejection_fails_the_call_and_ends_the_process(nodejs, start):
     process = start(nodejs, "rejects.handler").ready()
-    document = process.error({})
+    document = process.error({}, last=True)
     assert document["trace"][0] == "Runtime.UnhandledPromiseRejection: Error: nobody listens"
     assert document["errorType"] == "Runtime.UnhandledPromiseRejection"
     assert document["errorMessage"] == "Error: nobody listens"
@@ -204,7 +204,7 @@ def test_an_unhandled_rejection_fails_the_call_and_ends_the_process(nodejs, star
 
 def test_an_uncaught_exception_fails_the_call_and_ends_the_process(nodejs, start):
     process = start(nodejs, "uncaught.handler").ready()
-    document = process.error({})
+    document = process.error({}, last=True)
     assert (document["errorType"], document["errorMessage"]) == ("Error", "out of the blue")
     assert process.wait() == 129
     assert "\tERROR\tUncaught Exception \t{" in process.logs()[0].text
@@ -339,6 +339,24 @@ def test_the_function_sees_neither_the_channel_nor_the_log_variable(nodejs, star
     major = nodejs.removeprefix("nodejs").removesuffix(".x")
     assert found["version"].startswith(major + ".")
     assert found["variables"]["NODE_PATH"].startswith(f"/opt/nodejs/node{major}/node_modules:")
+
+
+def test_a_function_cannot_tell_how_it_was_started(nodejs, way, start, tmp_path):
+    variables = {"TZ": "Asia/Kolkata", "PRICE": "ö €", "NODE_PATH": str(tmp_path)}
+    executed, found = (
+        start(nodejs, "environment.handler", way=each, **variables).ready().result()
+        for each in ("executed", way)
+    )
+    # A sandbox starts every process in the function's folder; here only a parked one goes there.
+    assert found.pop("cwd") == str(FUNCTIONS) or way == "executed"
+    for each in (executed, found):
+        each.pop("cwd", None)
+        each.pop("descriptors")  # Node.js opens some for itself, when it first needs them
+    assert found == executed
+    assert found["timeZone"] == [5, "Asia/Calcutta"]
+    assert found["variables"]["PRICE"] == "ö €"
+    assert found["paths"][0] == str(tmp_path)
+    assert not [line for line in found["inherited"] if "_ALONZO" in line]
 
 
 def test_module_state_lives_from_call_to_call(nodejs, start):

@@ -292,6 +292,41 @@ def test_the_process_finds_code_and_layers_and_hides_the_daemons_business(python
     assert start(python, "package/module.handler").ready().result() == {"module": "package.module"}
 
 
+def test_a_function_cannot_tell_how_it_was_started(python, way, start):
+    variables = {"TZ": "Asia/Kolkata", "PRICE": "ö €"}
+    executed, found = (
+        start(python, "environment.handler", way=each, **variables).ready().result()
+        for each in ("executed", way)
+    )
+    # A sandbox starts every process in the function's folder; here only a parked one goes there.
+    assert found.pop("cwd") == str(FUNCTIONS) or way == "executed"
+    del executed["cwd"]
+    assert found == executed
+    assert found["time zone"] == ["IST", "IST"]
+    assert found["variables"]["PRICE"] == "ö €"
+    assert "_ALONZO_PARK" not in found["inherited"]
+
+
+def test_a_module_named_like_one_that_aws_has_imported_is_not_found(python, start, tmp_path):
+    for name in ("ctypes", "uuid", "decimal", "logging", "email"):
+        (tmp_path / f"{name}.py").write_text("OWN = True")
+    (tmp_path / "names.py").write_text(
+        "import ctypes, decimal, email, logging, uuid\n"
+        "own = [m.__name__ for m in (ctypes, decimal, email, logging, uuid) if hasattr(m, 'OWN')]\n"
+        "def handler(event, context): return own\n"
+    )
+    process = start(python, "names.handler", functions=tmp_path).ready()
+    assert process.result() == ["ctypes", "uuid"]
+
+
+def test_every_process_draws_its_own_random_numbers(python, start, tmp_path):
+    (tmp_path / "draw.py").write_text(
+        "import random\ndef handler(event, context): return random.getrandbits(64)\n"
+    )
+    drawn = {start(python, "draw.handler", functions=tmp_path).ready().result() for _ in range(3)}
+    assert len(drawn) == 3
+
+
 def test_module_state_lives_from_call_to_call(python, start):
     process = start(python, "counter.handler").ready()
     assert [process.result({})["count"] for _ in range(3)] == [1, 2, 3]
@@ -381,7 +416,6 @@ def test_results_match_those_of_the_official_client(monkeypatch):
     from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
     ours = load_bootstrap(monkeypatch)
-    sys.path.append(str(Path(ours.__file__).parent))
     monkeypatch.delenv("AWS_EXECUTION_ENV", raising=False)
     if sys.version_info >= (3, 12):
         monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.12")
@@ -409,6 +443,6 @@ def load_bootstrap(monkeypatch):
 
     spec = importlib.util.spec_from_file_location("bootstrap", BOOTSTRAPS / "python/bootstrap.py")
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(BOOTSTRAPS / "python")])
     spec.loader.exec_module(module)
     return module

@@ -33,7 +33,8 @@ def test_nothing_is_refused_before_it_is_deprecated_or_updatable_shorter_than_cr
 @pytest.mark.parametrize(
     ("name", "may_create", "may_update"),
     [("go1.x", False, True), ("python3.7", False, True), ("nodejs12.x", False, False),
-     ("python3.8", True, True), ("provided.al2", True, True), ("provided.al2023", True, True)],
+     ("python3.8", True, True), ("python3.14", True, True), ("nodejs24.x", True, True),
+     ("provided.al2", True, True), ("provided.al2023", True, True)],
 )  # fmt: skip
 def test_late_in_2026_the_guide_says(name, may_create, may_update):
     today = date(2026, 11, 20)

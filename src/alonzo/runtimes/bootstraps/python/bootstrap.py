@@ -13,22 +13,21 @@ import sys
 import time
 from _thread import allocate_lock
 
+from _alonzo_values import Encoder, Fault, LambdaContext, marshal, unmarshal
+
 CHANNEL_FD = 3
+#: Where boto3 is, if the host has it.
+SDK = "/var/sdk"
+#: Where we are, as AWS has it.
+RUNTIME = "/var/runtime"
 READY, RESPONSE, ERROR, INIT_ERROR = 16, 17, 18, 19
-INVOKE = 1
+INVOKE, CONFIG = 1, 2
+
+#: So many entries at the head of the search path hold the function's code and its layers.
+FOREIGN = 3
 
 #: More than this is written apart from its header, to spare a copy.
 JOIN_BYTES_MAX = 1 << 16
-
-
-class Fault(Exception):
-    """A failure with a name of its own in Lambda (``Runtime.…``); ``trace`` is its stack trace."""
-
-    def __init__(self, kind, message, trace=None):
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-        self.trace = trace or []
 
 
 class Current:
@@ -41,8 +40,11 @@ class Current:
 # ----------------------------------------------------------------------------------- the channel
 
 
-def receive():
-    """The next call: its header, and a view of its event. None: the daemon has gone."""
+def receive(kind):
+    """The next frame, of that kind: its header, and a view of its body. None: the daemon has gone.
+
+    The daemon sends no second one before this one is answered.
+    """
     data = os.read(CHANNEL_FD, JOIN_BYTES_MAX)
     while 0 < len(data) < 4:
         more = os.read(CHANNEL_FD, JOIN_BYTES_MAX)
@@ -60,10 +62,10 @@ def receive():
                 return None
             have += got
         data = whole
-    if data[4] != INVOKE or len(data) != total:
-        raise RuntimeError("the daemon sent what is no single INVOKE frame")
+    if data[4] != kind or len(data) != total:
+        raise RuntimeError("the daemon sent what is no single frame of kind %d" % kind)
     body_at = 7 + int.from_bytes(data[5:7], "big")
-    return json.loads(data[7:body_at]), memoryview(data)[body_at:]
+    return json.loads(data[7:body_at] or b"{}"), memoryview(data)[body_at:]
 
 
 def send(kind, header, body=b""):
@@ -86,208 +88,6 @@ def write_all(fd, data):
         view = memoryview(data)
         while done < len(data):
             done += os.write(fd, view[done:])
-
-
-# ------------------------------------------------------------------------------------------- JSON
-
-
-class Encoder(json.JSONEncoder):
-    """JSON as AWS writes it: decimals as numbers, bytes as text, NaN allowed.
-
-    Since Python 3.12 other alphabets are written as they are. A decimal leaves here as a marked
-    string, and its quotes and its mark are taken off at the end.
-    """
-
-    mark = None
-
-    def __init__(self):
-        super().__init__(ensure_ascii=sys.version_info < (3, 12))
-
-    def default(self, o):
-        if isinstance(o, bytes):
-            return o.decode()
-        decimal = sys.modules.get("decimal")
-        if decimal is not None and isinstance(o, decimal.Decimal):
-            if o.is_nan():
-                return float("nan")
-            if self.mark is None:
-                self.mark = os.urandom(16).hex()
-            return self.mark + str(o)
-        return super().default(o)
-
-    def encode(self, o):
-        text = super().encode(o)
-        if self.mark is not None:
-            import re
-
-            text = re.sub('"' + self.mark + '([^"]*)"', r"\1", text)
-        return text
-
-
-def marshal(encoder, result):
-    """A handler's result as bytes. Bytes are passed on as they are."""
-    if isinstance(result, bytes):
-        return result
-    try:
-        try:
-            text = encoder.encode(result)
-        except TypeError:
-            # Keys of bytes are the one thing that AWS takes and the standard library refuses.
-            from _alonzo_plain import plain
-
-            text = encoder.encode(plain(result))
-        else:
-            if isinstance(result, (dict, list, tuple)) and has_named_tuple(result):
-                from _alonzo_plain import plain
-
-                text = encoder.encode(plain(result))
-        return text.encode()
-    except Exception as error:
-        raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error) from None
-
-
-LEAVES = frozenset((str, int, float, bool, type(None)))
-
-
-def has_named_tuple(root):
-    """Whether a named tuple is inside: AWS writes it as an object, the standard library does not.
-
-    ``root`` has been encoded before, so it has no cycle.
-    """
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            node = node.values()
-        elif isinstance(node, tuple) and hasattr(node, "_asdict"):
-            return True
-        elif not isinstance(node, (list, tuple)):
-            continue
-        for child in node:
-            if type(child) not in LEAVES:
-                stack.append(child)
-    return False
-
-
-def unmarshal(event):
-    """The event document of a call."""
-    try:
-        return json.loads(str(event, "utf-8"))
-    except Exception as error:
-        raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error) from None
-
-
-# ---------------------------------------------------------------------------------------- context
-
-
-class CognitoIdentity:
-    """Who called, where a mobile SDK said so."""
-
-    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
-
-    def __init__(self, fields):
-        self.cognito_identity_id = fields.get("cognitoIdentityId")
-        self.cognito_identity_pool_id = fields.get("cognitoIdentityPoolId")
-
-    def __repr__(self):
-        return _show(self)
-
-
-class Client:
-    """The calling application."""
-
-    __slots__ = (
-        "installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"
-    )  # fmt: skip
-
-    def __init__(self, fields):
-        for name in self.__slots__:
-            setattr(self, name, fields.get(name))
-
-    def __repr__(self):
-        return _show(self)
-
-
-class ClientContext:
-    """What the caller sent along in ``X-Amz-Client-Context``."""
-
-    __slots__ = ("custom", "env", "client")
-
-    def __init__(self, fields):
-        self.custom = fields.get("custom")
-        self.env = fields.get("env")
-        client = fields.get("client")
-        self.client = None if client is None else Client(client)
-
-    def __repr__(self):
-        return _show(self)
-
-
-def _show(value, names=None):
-    pairs = ("%s=%s" % (name, getattr(value, name)) for name in names or value.__slots__)
-    return "%s([%s])" % (type(value).__name__, ",".join(pairs))
-
-
-class LambdaContext:
-    """The second argument of a handler. Source: Lambda developer guide, Python context object."""
-
-    log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-    log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-    function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
-    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-    function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
-
-    def __init__(self, header, log):
-        self.aws_request_id = header["id"]
-        self.invoked_function_arn = header["arn"]
-        self.tenant_id = header.get("tenant")
-        self._deadline_ms = header["deadline_ms"]
-        self._log = log
-        self._w3c = {}
-        self.client_context = None
-        client_context = _parse(header.get("client_context"), "Client Context")
-        if client_context is not None:
-            self._w3c = _trace_context(client_context)
-            self.client_context = ClientContext(client_context)
-        self.identity = CognitoIdentity(_parse(header.get("cognito"), "Cognito Identity") or {})
-
-    def get_remaining_time_in_millis(self):
-        """Milliseconds until the function's timeout; 0 once it is past."""
-        return max(0, self._deadline_ms - int(time.time() * 1000))
-
-    def w3c(self):
-        """The W3C trace context that came with the call: the fields that are there."""
-        return dict(self._w3c)
-
-    def log(self, message):
-        """Write one log event, unformatted."""
-        self._log.write(str(message))
-
-    def __repr__(self):
-        return _show(self, (
-            "aws_request_id", "log_group_name", "log_stream_name", "function_name",
-            "memory_limit_in_mb", "function_version", "invoked_function_arn", "client_context",
-            "identity", "tenant_id",
-        ))  # fmt: skip
-
-
-def _parse(text, what):
-    if not text:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise Fault(
-            "Runtime.LambdaContextUnmarshalError", "Unable to parse %s JSON: %s" % (what, error)
-        ) from None
-
-
-def _trace_context(client_context):
-    fields = client_context.pop("w3c", None)
-    if not isinstance(fields, dict):
-        return {}
-    names = ("traceparent", "tracestate", "baggage")
-    return {name: fields[name] for name in names if isinstance(fields.get(name), str)}
 
 
 # ------------------------------------------------------------------------------------------- logs
@@ -467,6 +267,13 @@ def initialise(log, encoder):
         os._exit(1)
 
 
+def document_of(error, log, encoder):
+    """Log an error of init, and answer its document."""
+    from _alonzo_errors import report
+
+    return as_body(report(error, isinstance(error, Fault), None, log, encoder), encoder)
+
+
 def flush():
     """Write out what was printed; a function may have closed or replaced the streams."""
     for stream in (sys.stdout, sys.stderr):
@@ -476,45 +283,81 @@ def flush():
             pass
 
 
-def set_search_path():
-    """Put the function's code first, then its layers, then us.
+def search_path(rest):
+    """The function's code first, then its layers, then us, boto3, and ``rest``.
 
     Packages that happen to be installed on the host are left out: what works here must work on
     another host, and on AWS.
     """
     runtime = os.path.dirname(os.path.abspath(__file__))
-    layers = "/opt/python"
+    # Where there is no isolation, all of it is below some folder, and we are behind a link.
+    shown = os.environ.get("LAMBDA_RUNTIME_DIR", RUNTIME)
+    root = shown[: -len(RUNTIME)] if shown.endswith(RUNTIME) else ""
+    layers, sdk = root + "/opt/python", root + SDK
     installed = tuple(sys.prefix + "/" + name for name in ("lib", "local/lib"))
-    sys.path[:] = [
+
+    def counts(entry):
+        packages = entry.endswith(("/site-packages", "/dist-packages"))
+        return entry not in (runtime, shown, sdk) and not (packages and entry.startswith(installed))
+
+    return [
         os.environ.get("LAMBDA_TASK_ROOT", "/var/task"),
         "%s/lib/python%d.%d/site-packages" % ((layers,) + sys.version_info[:2]),
         layers,
         runtime,
-    ] + [
-        entry
-        for entry in sys.path[1:]
-        if entry != runtime
-        and not (
-            entry.startswith(installed) and entry.endswith(("/site-packages", "/dist-packages"))
-        )
+        *([sdk] if os.path.isdir(sdk) else []),
+        *filter(counts, rest),
     ]
 
 
+def has_namesake(folders):
+    """Whether something in ``folders`` is called like something of the standard library."""
+    library = importable(os.path.dirname(os.__file__)) - {"__pycache__", "test"}
+    return any(not library.isdisjoint(importable(folder)) for folder in folders)
+
+
+def importable(folder):
+    """The names of the modules in a folder, and of folders that may be packages."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return set()
+    return {name[:-3] if name.endswith(".py") else name for name in names}
+
+
 def main():
-    """Initialise, then serve calls until the daemon goes."""
+    """Initialise, then serve calls until the daemon goes. The variables are the function's."""
+    # The first entry is the folder of the program that was executed.
+    path = search_path(sys.path[1:])
+    if has_namesake(path[:FOREIGN]):
+        # It could stand in for a module that is not imported yet, and that on AWS would be.
+        from _alonzo_ahead import import_ahead
+
+        import_ahead()
+    sys.path[:] = path
+    serve()
+
+
+def serve():
+    """The same, once the modules are found in their places."""
     os.set_inheritable(CHANNEL_FD, False)
+    snapshot = os.environ.pop("_ALONZO_SNAPSHOT", None) is not None
     log = open_log()
     sys.stdout.reconfigure(line_buffering=True)
     sys.stderr.reconfigure(line_buffering=True)
-    set_search_path()
+    LambdaContext.learn(os.environ)
     LoggingHook(log).install()
     encoder = Encoder()
     handler = initialise(log, encoder)
     flush()
+    if snapshot:
+        from _alonzo_snapshot import Template, be_template
+
+        be_template(Template(send, receive, flush, lambda error: document_of(error, log, encoder)))
     send(READY, None)
     process = os.getpid()
     while True:
-        call = receive()
+        call = receive(INVOKE)
         if call is None:
             flush()
             os._exit(0)

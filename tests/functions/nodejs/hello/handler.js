@@ -1,0 +1,2 @@
+exports.handler = async (event, context) => (
+  { message: `Hello, ${event.name}`, request: context.awsRequestId });

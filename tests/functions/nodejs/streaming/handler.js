@@ -1,0 +1,6 @@
+exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {
+  stream.setContentType('text/plain');
+  stream.write(`Hello, ${event.name}. `);
+  await new Promise((resolve) => { setTimeout(resolve, 10); });
+  stream.end(context.awsRequestId);
+});

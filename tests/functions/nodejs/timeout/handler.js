@@ -1,0 +1,1 @@
+exports.handler = () => new Promise((resolve) => { setTimeout(resolve, 60_000); });

@@ -1,0 +1,6 @@
+class OutOfStock(Exception):
+    pass
+
+
+def handler(event, context):
+    raise OutOfStock(event["message"])

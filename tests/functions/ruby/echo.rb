@@ -1,0 +1,4 @@
+# Returns what it is given.
+def handler(event:, context:)
+  event
+end
