@@ -9,129 +9,127 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from alonzo.environments import errors, machine
+from alonzo.environments.extensions.external import extension_variables, find_extensions
+from alonzo.environments.extensions.runner import Extensions
+from alonzo.environments.freezer import Freezer
+from alonzo.environments.home import Home
+from alonzo.environments.inits import (
+    TIMEOUT,
+    EnvironmentStoppedError,
+    InitFailure,
+    init_failure,
+)
 from alonzo.environments.journal import Journal
 from alonzo.environments.machine import Event, State
-from alonzo.environments.report import PlatformLines
-from alonzo.environments.runtime_process import RuntimeProcess
+from alonzo.environments.package import Package
+from alonzo.environments.reporter import Reporter
 from alonzo.environments.signals import (
     Answered,
-    InitFailed,
+    Failed,
     Lost,
     Ready,
-    RuntimeSignals,
     Signal,
     Stopped,
     TimedOut,
 )
-from alonzo.environments.values import EnvironmentSettings, Invocation, Outcome, Reply, Usage
+from alonzo.environments.snapshot_rules import RESTORE_S_MAX, restore_error
+from alonzo.environments.snapshots import (
+    NoSnapshotError,
+    Snapshots,
+    facts_of,
+    runtime_version,
+    variables_of_restore,
+)
+from alonzo.environments.stock import Stock
+from alonzo.environments.surroundings import Surroundings
+from alonzo.environments.values import (
+    MIB_PER_CPU,
+    Invocation,
+    Outcome,
+    Reply,
+    Usage,
+    billed_ms,
+)
 from alonzo.environments.variables import RUNTIME_API_PORT, runtime_variables
-from alonzo.lib.clock import Clock
-from alonzo.lib.ids import IdSource
-from alonzo.lib.tasks import TaskScope
-from alonzo.model.arns import runtime_version_arn
 from alonzo.model.functions import ServingVersion
 from alonzo.model.limits import MIB
-from alonzo.model.ports import LogSink, RoleCredentials
-from alonzo.runtimes.base import Launch, Link
-from alonzo.sandbox.base import (
-    Backend,
-    Mount,
-    NotExecutableError,
-    Sandbox,
-    SandboxError,
-    SandboxSpec,
-)
+from alonzo.sandbox.base import Fitting
 
-#: Answers requests that a function makes to the platform; gives back how to stop.
-ServeEndpoint = Callable[[socket.socket], Awaitable[Callable[[], None]]]
+#: A peak of memory is read again after this long: what an invocation of microseconds can add to it
+#: is less than what a REPORT rounds away.
+_PEAK_AGE_S_MAX = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every environment needs from the rest of the platform."""
+class _OpenReport:
+    """An invocation that is answered and not over: extensions are at work.
 
-    backend: Backend
-    sink: LogSink
-    credentials: RoleCredentials
-    serve_endpoint: ServeEndpoint
-    clock: Clock
-    ids: IdSource
-    scope: TaskScope
-    settings: EnvironmentSettings
+    ``begin_s`` is of the monotonic clock, ``done_at_s`` of the other.
+    """
 
-
-class EnvironmentStoppedError(SandboxError):
-    """The environment was ended from outside while it worked; nothing is known of the attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class _InitFailure:
-    """Why an init failed. ``document`` is the runtime's own, ``message`` the platform's."""
-
-    error_type: str
-    document: bytes = b""
-    message: str = ""
-
-    @property
-    def timed_out(self) -> bool:
-        return self.error_type == _TIMEOUT
-
-
-_TIMEOUT = "Sandbox.Timedout"
+    request_id: str
+    usage: Usage
+    error_type: str | None
+    begin_s: float
+    done_at_s: float
 
 
 class Environment:
     """One sandbox and one runtime process for one function version.
 
-    ``on_death`` is called, at most once, if the sandbox ends by itself.
+    ``on_death`` is called, at most once, if the sandbox ends by itself. ``tenant_id`` names the
+    only tenant it serves; None: its function does not keep tenants apart.
     """
 
     def __init__(
         self,
         version: ServingVersion,
-        launch: Launch,
-        code: Path,
+        package: Package,
         around: Surroundings,
+        stock: Stock,
+        snapshots: Snapshots,
+        freezer: Freezer,
         on_death: Callable[[Environment], None],
+        *,
+        tenant_id: str | None = None,
     ) -> None:
         self.version = version
+        self.tenant_id = tenant_id
         self.state = State.STARTING
         self.id = around.ids.hex(8)
         self.born_at_s = around.clock.monotonic_s()
         self.idle_since_s = self.born_at_s
-        self._launch = launch
-        self._code = code
+        self._package = package
         self._around = around
         self._settings = around.settings
+        self._stock = stock
+        self._snapshots = snapshots
+        self._restores = False
+        self._freezer = freezer
         self._on_death = on_death
         self._journal = Journal(version, around.sink, clock=around.clock, suffix=around.ids.hex(16))
-        self._lines = PlatformLines(
-            version.key.name,
-            version.version,
-            json_format=version.log_format == "JSON",
-            system_level=version.system_log_level or "INFO",
-        )
-        self._sandbox: Sandbox | None = None
-        self._runtime: RuntimeProcess | None = None
-        self._signals: RuntimeSignals | None = None
+        self._reporter = Reporter(version, self._journal, clock=around.clock)
+        self._home: Home | None = None
+        self._is_dead = False
         self._ending: asyncio.Task[None] | None = None
-        self._stop_endpoint: Callable[[], None] | None = None
-        self._watcher: asyncio.Task[None] | None = None
-        self._init_ms: float | None = None
-        self._deadline_s = 0.0
-        self._freeze_timer: asyncio.TimerHandle | None = None
         self._freezing: asyncio.Task[None] | None = None
+        self._init_ms: float | None = None
+        self._restore_ms: float | None = None
+        self._deadline_s = 0.0
+        self._open_report: _OpenReport | None = None
+        self._end_because: str | None = None
+        self._extensions: tuple[str, ...] = ()
+        self._peak_mib = 0
+        self._peak_read_at_s = 0.0
 
     @property
     def is_idle(self) -> bool:
         """Whether it can be reserved."""
-        return self.state in (State.IDLE, State.FROZEN, State.DOWN)
+        return not self._is_dead and self.state in (State.IDLE, State.FROZEN, State.DOWN)
 
     @property
     def is_settled(self) -> bool:
@@ -144,108 +142,118 @@ class Environment:
     # Birth
 
     async def start(self) -> None:
-        """Make the sandbox and run the init phase.
+        """Move into a sandbox and run the init phase.
 
         A failed init is no exception here: the environment is DOWN then, and the first invoke tries
         again inside its own timeout and answers with the error.
 
         Raises:
             SandboxError: there is no sandbox to be had; ``stop()`` leaves nothing behind.
+            AwsError: the snapshot that it was to be restored from could not be.
         """
-        self._sandbox = await self._around.backend.create(self._spec())
-        self._step(Event.SANDBOX_CREATED)
-        self._watcher = self._around.scope.spawn(
-            self._watch_sandbox(self._sandbox), name=f"sandbox {self.id}"
-        )
-        # A socket of its own: the server closes what it serves, and so does the sandbox.
-        listening = self._sandbox.listeners[self._settings.endpoint_port].dup()
-        self._stop_endpoint = await self._around.serve_endpoint(listening)
-        if (name := self._launch.version_name) is not None:
-            arn = runtime_version_arn(self.version.key.region, self.version.runtime)
-            now_s = self._around.clock.now_s()
-            self._journal.write(self._lines.init_start(now_s, name=name, arn=arn))
-        failed = await self._init("init", self._settings.init_timeout_s)
+        if self._package.layers is not None:
+            self._extensions = await asyncio.to_thread(find_extensions, self._package.layers)
+        self._home = await self._move_in()
+        self._home.on_end = self._died
+        self._step(Event.HOUSED)
+        timeout_s = RESTORE_S_MAX if self._restores else self._settings.init_timeout_s
+        failed = await self._init("init", timeout_s)
+        self._refuse_if_stopped()
+        if failed is not None and self._restores:
+            raise restore_error(failed)
         self._step(Event.RUNTIME_READY if failed is None else Event.RUNTIME_LOST)
         if failed is not None:
             self._init_ms = None
         self._rest()
 
-    def _spec(self) -> SandboxSpec:
-        ports = (self._settings.endpoint_port,)
-        if self._launch.link is Link.HTTP:
-            ports = (*ports, RUNTIME_API_PORT)
-        return SandboxSpec(
-            id=self.id,
-            memory_mib=self.version.memory_mib,
-            tmp_mib=self.version.tmp_mib,
-            processes_max=self._settings.processes_max,
-            mounts=(
-                Mount(self._code, "/var/task"),
-                *(Mount(path.source, path.target) for path in self._launch.paths),
-            ),
-            listen_ports=ports,
+    async def _move_in(self) -> Home:
+        version = self.version
+        if version.snap_start:
+            try:
+                home = await self._snapshots.take(version, self._package)
+            except NoSnapshotError as err:
+                line = f"SNAPSTART_OFF This environment initialises itself: {err}"
+                self._journal.write_lines(self._around.clock.now_s(), line)
+            else:
+                self._restores = True
+                return home
+        return await self._stock.take_fitted(
+            self._package.launch,
+            version.environment,
+            Fitting(version.memory_mib, version.tmp_mib, self._package.mounts),
         )
 
-    async def _watch_sandbox(self, sandbox: Sandbox) -> None:
-        await sandbox.wait_ended()
-        if self.state not in (State.STOPPING, State.STOPPED):
+    def _refuse_if_stopped(self) -> None:
+        if self.state in (State.STOPPING, State.STOPPED):
+            raise EnvironmentStoppedError(f"environment {self.id} was stopped")
+
+    def _died(self) -> None:
+        # It may be in the middle of its init, which ends some way or other before the stop begins.
+        self._is_dead = True
+        if self.state not in (State.STARTING, State.STOPPING, State.STOPPED):
             self._on_death(self)
 
-    async def _init(self, phase: str, timeout_s: float) -> _InitFailure | None:
-        """Start the runtime and wait until it is ready; None, or why it is not."""
+    async def _init(self, phase: str, timeout_s: float) -> InitFailure | None:
+        """Have the runtime initialise the function; None, or why it could not.
+
+        It has every processor to itself meanwhile, and its share of one afterwards.
+        """
+        assert self._home is not None
+        version = self.version
         began_s = self._around.clock.monotonic_s()
-        signal = await self._start_runtime(timeout_s)
-        self._init_ms = (self._around.clock.monotonic_s() - began_s) * 1000
-        failed = _init_failure(signal)
-        for line in self._lines.init_done(
-            self._around.clock.now_s(),
-            init_ms=self._init_ms,
-            phase=phase,
-            error_type=failed.error_type if failed is not None else None,
-        ):
-            self._journal.write(line)
+        extensions = Extensions(
+            self._home.sandbox, self._extensions, facts_of(version), self._reporter, self._around
+        )
+        if self._restores:
+            variables = variables_of_restore(extensions, version, self._around)
+            self._reporter.restore_start(runtime_version(version, self._package))
+        else:
+            variables = self._variables(self._home)
+            self._reporter.init_start(phase, runtime_version(version, self._package))
+        signal = await self._home.run(
+            self._package.launch,
+            variables,
+            extensions=extensions,
+            variables_of_extensions=extension_variables(
+                variables, of_runtime=self._package.launch.environment, users=version.environment
+            )
+            if self._extensions
+            else {},
+            on_idle_loss=self._lost_while_idle,
+            emit=self._reporter.function_output,
+            timeout_s=timeout_s,
+        )
+        init_ms = (self._around.clock.monotonic_s() - began_s) * 1000
+        failed = init_failure(signal)
+        extensions.report_init(done=failed is None)
+        error_type = failed.error_type if failed is not None else None
+        if self._restores:
+            self._restore_ms = init_ms
+            self._reporter.restore_done(restore_ms=init_ms, error_type=error_type)
+        else:
+            self._init_ms = init_ms
+            self._reporter.init_done(init_ms=init_ms, phase=phase, error_type=error_type)
         if failed is not None:
-            await self._end_runtime()
+            if phase == "init":
+                await self._end_runtime(_reason(failed.error_type))
+        elif self._settings.cpu_limited:
+            self._home.sandbox.limit_cpu_nowait(self.version.memory_mib / MIB_PER_CPU)
         return failed
 
-    async def _start_runtime(self, timeout_s: float) -> Signal:
-        """Start the process; answers how its init ended.
-
-        Raises:
-            SandboxError: it could not even be tried.
-        """
-        assert self._sandbox is not None
-        variables = runtime_variables(
+    def _variables(self, home: Home) -> dict[str, str]:
+        return runtime_variables(
             self.version,
-            of_runtime=self._launch.environment,
+            of_runtime=self._package.launch.environment,
             log_stream=self._journal.stream.name,
             credentials=self._around.credentials.issue(
                 role_arn=self.version.role,
                 session_name=self.version.key.name,
                 duration_s=int(2 * self._settings.age_s_max),
             ),
-            endpoint_port=self._settings.endpoint_port,
+            endpoint_port=home.port(self._settings.endpoint_port),
+            runtime_api_port=home.port(RUNTIME_API_PORT),
+            root=home.sandbox.root,
         )
-        until_s = self._around.clock.monotonic_s() + timeout_s
-        self._signals = RuntimeSignals(self._lost_while_idle)
-        self._signals.expect_init()
-        try:
-            async with asyncio.timeout(timeout_s):
-                self._runtime = await RuntimeProcess.start(
-                    self._sandbox,
-                    self._launch,
-                    variables,
-                    signals=self._signals,
-                    emit=self._journal.write_output,
-                    settings=self._settings,
-                    scope=self._around.scope,
-                )
-        except NotExecutableError as err:
-            message = f"Couldn't start the runtime: {err}"
-            return InitFailed(Reply(message.encode(), _NO_ENTRYPOINT))
-        except TimeoutError:
-            return TimedOut()
-        return await self._signals.wait(until_s - self._around.clock.monotonic_s())
 
     # Use
 
@@ -253,9 +261,11 @@ class Environment:
         """Take the environment for one invoke."""
         frozen = self.state is State.FROZEN
         self._step(Event.RESERVE)
-        self._cancel_freeze()
-        if frozen and self._sandbox is not None:
-            self._sandbox.thaw_nowait()
+        if frozen and self._home is not None:
+            if self._freezing is not None:
+                self._freezing.cancel()
+                self._freezing = None
+            self._thaw(self._home)
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """Run one attempt until it is answered. The environment was reserved.
@@ -266,6 +276,7 @@ class Environment:
             EnvironmentStoppedError: it was ended from outside.
             SandboxError: the runtime could not be started again.
         """
+        self._refuse_if_stopped()
         clock, request_id = self._around.clock, invocation.request_id
         if invocation.log_tail:
             self._journal.start_tail()
@@ -274,32 +285,74 @@ class Environment:
             await ending
         begin_s, now_s = clock.monotonic_s(), clock.now_s()
         self._deadline_s = begin_s + self.version.timeout_s
-        self._journal.write(self._lines.start(now_s, request_id))
         deadline_ms = int((now_s + self.version.timeout_s) * 1000)
         payload, error_type, lost = await self._run(invocation, deadline_ms)
-        duration_ms = (clock.monotonic_s() - begin_s) * 1000
-        if self._runtime is not None:
-            self._runtime.finish_output()
-        usage = self._usage(duration_ms)
-        now_s = clock.now_s()
-        self._journal.write(self._lines.end(now_s, request_id, error_type, duration_ms))
-        self._journal.write(self._lines.report(now_s, request_id, usage, error_type))
-        if lost:
-            await self._end_runtime()
+        end_s = clock.monotonic_s()
+        duration_ms = (end_s - begin_s) * 1000
+        home = self._home
+        if home is not None and home.runtime is not None:
+            home.runtime.finish_output()
+        usage = self._usage(duration_ms, end_s)
+        extensions = None if home is None else home.extensions
+        if extensions is None or extensions.is_empty or lost:
+            self._reporter.finished(request_id, usage, error_type, len(payload))
+        else:
+            self._reporter.done(request_id, error_type, duration_ms, len(payload))
+            self._open_report = _OpenReport(request_id, usage, error_type, begin_s, clock.now_s())
+            if not extensions.at_work:
+                self._report_rest(Ready())
+        if lost and (extensions is None or extensions.is_empty):
+            await self._end_runtime(_reason(error_type))
             self._leave_busy(Event.RUNTIME_LOST)
-        elif self._signals is not None and self._signals.ready:
+        elif lost:
+            # The caller does not wait for the last work of extensions: settle() does.
+            self._end_because = _reason(error_type)
+        elif home is not None and home.signals is not None and home.signals.ready:
             self._leave_busy(Event.INVOKE_DONE)
         return Outcome(payload, error_type, usage, self._journal.take_tail())
 
     async def settle(self) -> None:
-        """Wait until the runtime waits for the next event, in what is left of its time."""
-        if self.is_settled or self._signals is None:
+        """Wait until the runtime and all extensions wait for an event, in what is left of the time.
+
+        If the runtime was lost: until its extensions have done their last work.
+        """
+        reason, self._end_because = self._end_because, None
+        if self.is_settled or self._home is None:
             return
-        self._signals.expect_ready()
-        signal = await self._signals.wait(self._deadline_s - self._around.clock.monotonic_s())
-        if not isinstance(signal, Ready):
-            await self._end_runtime()
-        self._leave_busy(Event.INVOKE_DONE if isinstance(signal, Ready) else Event.RUNTIME_LOST)
+        if reason is None:
+            signals = self._home.signals
+            if signals is None:
+                return
+            signals.expect_ready()
+            signal = await signals.wait(self._deadline_s - self._around.clock.monotonic_s())
+            self._report_rest(signal)
+            if isinstance(signal, Ready):
+                self._leave_busy(Event.INVOKE_DONE)
+            if isinstance(signal, Ready | Stopped):
+                return
+            reason = "timeout" if isinstance(signal, TimedOut) else "failure"
+        await self._end_runtime(reason)
+        self._leave_busy(Event.RUNTIME_LOST)
+
+    def _report_rest(self, signal: Signal) -> None:
+        """Write the accounts of an invocation that extensions kept open."""
+        opened, self._open_report = self._open_report, None
+        if opened is None:
+            return
+        duration_ms = (self._around.clock.monotonic_s() - opened.begin_s) * 1000
+        usage = replace(
+            opened.usage,
+            duration_ms=duration_ms,
+            billed_ms=billed_ms(duration_ms, opened.usage.init_ms, opened.usage.restore_ms),
+        )
+        failed = None if isinstance(signal, Ready | Stopped) else init_failure(signal)
+        self._reporter.report(
+            opened.request_id,
+            usage,
+            opened.error_type if failed is None else failed.error_type,
+            extensions_since_s=opened.done_at_s,
+            extensions_ms=duration_ms - opened.usage.duration_ms,
+        )
 
     def _leave_busy(self, event: Event) -> None:
         # The environment may have been stopped meanwhile.
@@ -311,29 +364,44 @@ class Environment:
         self, invocation: Invocation, deadline_ms: int
     ) -> tuple[bytes, str | None, bool]:
         """Payload, error type, and whether the runtime is lost."""
+        assert self._home is not None
         request_id = invocation.request_id
-        if self._runtime is not None and self._runtime.signals.lost is not None:
-            await self._end_runtime()
-        if self._runtime is None:
+        if self._home.runtime is not None and self._home.runtime.lost:
+            await self._end_runtime("failure")
+        if self._home.runtime is None:
             failed = await self._init("invoke", float(self.version.timeout_s))
             self._init_ms = None
             if failed is not None:
-                return self._init_document(request_id, failed), failed.error_type, True
-        assert self._runtime is not None
-        signals = self._runtime.signals
+                self._report_start(invocation)
+                document = failed.as_document(request_id, float(self.version.timeout_s))
+                return document, failed.error_type, True
+            self._refuse_if_stopped()
+        self._report_start(invocation)
+        runtime, extensions = self._home.runtime, self._home.extensions
+        assert runtime is not None
+        assert extensions is not None
+        signals = runtime.signals
         signals.expect_answer(request_id)
-        self._runtime.link.send(invocation, deadline_ms)
+        extensions.invoke(invocation, deadline_ms)
+        runtime.link.send(invocation, deadline_ms)
         match await signals.wait(self._deadline_s - self._around.clock.monotonic_s()):
             case Answered(reply):
-                return *self._judge(reply), signals.lost is not None
+                return *self._judge(reply), runtime.lost
             case Lost(status):
                 error_type, message = errors.describe_exit(status)
                 document = errors.error_document(error_type, message, request_id)
                 return document, error_type, True
+            case Failed(error_type, message):
+                document = errors.error_document(error_type, message, request_id)
+                return document, error_type, True
             case TimedOut():
-                return self._timeout_document(request_id), _TIMEOUT, True
+                document = errors.timeout_document(request_id, float(self.version.timeout_s))
+                return document, TIMEOUT, True
             case _:
                 raise EnvironmentStoppedError(f"environment {self.id} was stopped")
+
+    def _report_start(self, invocation: Invocation) -> None:
+        self._reporter.start(invocation.request_id, invocation.trace_header, invocation.tenant_id)
 
     def _judge(self, reply: Reply) -> tuple[bytes, str | None]:
         limit = self._settings.response_bytes_max
@@ -343,105 +411,81 @@ class Environment:
             return reply.payload, None
         return reply.payload, errors.clean_error_type(reply.error_type)
 
-    def _init_document(self, request_id: str, failed: _InitFailure) -> bytes:
-        """The document of an init that failed again inside the invoke."""
-        if failed.timed_out:
-            return self._timeout_document(request_id)
-        if failed.document:
-            return failed.document
-        return errors.error_document(failed.error_type, failed.message, request_id)
-
-    def _timeout_document(self, request_id: str) -> bytes:
-        return errors.timeout_document(request_id, float(self.version.timeout_s))
-
-    def _usage(self, duration_ms: float) -> Usage:
-        assert self._sandbox is not None
+    def _usage(self, duration_ms: float, now_s: float) -> Usage:
+        assert self._home is not None
         init_ms, self._init_ms = self._init_ms, None
-        peak = math.ceil(self._sandbox.memory().peak_bytes / MIB)
+        restore_ms, self._restore_ms = self._restore_ms, None
+        if now_s - self._peak_read_at_s > _PEAK_AGE_S_MAX:
+            self._peak_mib = math.ceil(self._home.sandbox.peak_bytes() / MIB)
+            self._peak_read_at_s = now_s
         return Usage(
             duration_ms=duration_ms,
-            billed_ms=math.ceil(duration_ms + (init_ms or 0)),
+            billed_ms=billed_ms(duration_ms, init_ms, restore_ms),
             init_ms=init_ms,
+            restore_ms=restore_ms,
             memory_mib=self.version.memory_mib,
-            peak_memory_mib=min(peak, self.version.memory_mib),
+            peak_memory_mib=min(self._peak_mib, self.version.memory_mib),
         )
 
-    # Rest
+    # Rest and end
 
     def _rest(self) -> None:
-        """Note when idleness began, and freeze if it lasts."""
+        """Note when idleness began; if it lasts, the environment is frozen."""
         self.idle_since_s = self._around.clock.monotonic_s()
         if self.state is State.IDLE:
-            loop = asyncio.get_running_loop()
-            self._freeze_timer = loop.call_later(self._settings.freeze_after_s, self._freeze)
+            self._freezer.rest(self)
 
-    def _freeze(self) -> None:
-        self._freeze_timer = None
-        if self.state is State.IDLE and self._sandbox is not None:
+    def freeze_nowait(self) -> None:
+        """Freeze, if it is idle."""
+        if self.state is State.IDLE and self._home is not None:
             self._step(Event.FREEZE)
-            name = f"freeze {self.id}"
-            self._freezing = self._around.scope.spawn(self._sandbox.freeze(), name=name)
-
-    def _cancel_freeze(self) -> None:
-        if self._freeze_timer is not None:
-            self._freeze_timer.cancel()
-            self._freeze_timer = None
-        if self._freezing is not None:
-            self._freezing.cancel()
-            self._freezing = None
+            if self._home.extensions is not None:
+                self._home.extensions.pause()
+            self._freezing = self._around.scope.spawn(
+                self._home.sandbox.freeze(), name=f"freeze {self.id}"
+            )
 
     def _lost_while_idle(self) -> None:
         if self.state in (State.IDLE, State.FROZEN):
-            self._cancel_freeze()
+            if self._freezing is not None:
+                self._freezing.cancel()
+                self._freezing = None
             self._step(Event.RUNTIME_LOST)
             name = f"end runtime {self.id}"
-            self._ending = self._around.scope.spawn(self._end_runtime(), name=name)
+            self._ending = self._around.scope.spawn(self._end_runtime("failure"), name=name)
 
-    async def _end_runtime(self) -> None:
-        """End every process of the sandbox; ``/tmp`` stays."""
-        runtime, self._runtime, self._signals = self._runtime, None, None
-        try:
-            if self._sandbox is not None:
-                await self._sandbox.kill()
-        finally:
-            if runtime is not None:
-                runtime.close()
+    async def _end_runtime(self, reason: str) -> None:
+        """End every process of the sandbox; ``/tmp`` stays. Extensions are told the reason."""
+        if self._home is not None:
+            await self._shut_down(self._home, reason)
+            await self._home.end_runtime()
+
+    async def _shut_down(self, home: Home, reason: str) -> None:
+        if home.extensions is not None and not home.extensions.is_empty:
+            self._thaw(home)
+            await home.extensions.shutdown(reason, home.runtime)
+
+    def _thaw(self, home: Home) -> None:
+        home.sandbox.thaw_nowait()
+        if home.extensions is not None:
+            home.extensions.resume()
 
     async def stop(self) -> None:
         """End the environment and leave no trace. Safe to call twice."""
         if self.state in (State.STOPPING, State.STOPPED):
             return
         self._step(Event.STOP)
-        self._cancel_freeze()
-        if self._signals is not None:
-            self._signals.stop()
-        if self._stop_endpoint is not None:
-            self._stop_endpoint()
-        if self._runtime is not None:
-            self._runtime.close()
-            self._runtime = None
-        if self._watcher is not None:
-            self._watcher.cancel()
-        if self._sandbox is not None:
-            await self._sandbox.close()
+        if self._freezing is not None:
+            self._freezing.cancel()
+        home = self._home
+        if home is not None:
+            if home.signals is not None:
+                home.signals.stop()
+            await self._shut_down(home, "spindown")
+            await home.close()
         self._step(Event.SANDBOX_CLOSED)
 
 
-_NO_ENTRYPOINT = "Runtime.InvalidEntrypoint"
-
-
-def _init_failure(signal: Signal) -> _InitFailure | None:
-    match signal:
-        case Ready():
-            return None
-        case InitFailed(reply) if reply.error_type == _NO_ENTRYPOINT:
-            return _InitFailure(_NO_ENTRYPOINT, message=reply.payload.decode())
-        case InitFailed(reply):
-            return _InitFailure(errors.clean_error_type(reply.error_type), reply.payload)
-        case Lost(status):
-            error_type, message = errors.describe_exit(status)
-            return _InitFailure(error_type, message=message)
-        case Stopped():
-            raise EnvironmentStoppedError("the environment was stopped during init")
-        case _:
-            return _InitFailure(_TIMEOUT)
+def _reason(error_type: str | None) -> str:
+    """Why processes end, as extensions are told."""
+    return "timeout" if error_type == TIMEOUT else "failure"

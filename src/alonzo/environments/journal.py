@@ -34,10 +34,12 @@ class Journal:
         )
         self._tail: bytes | None = None
 
-    def write(self, message: str | None) -> None:
-        """Add a line of the platform's; None is none, so that filtered lines need no test."""
-        if message is not None:
-            self.write_output(((message, None),))
+    def write_lines(self, now_s: float, *lines: str) -> None:
+        """Add lines of the platform's, all of this moment, in one write."""
+        now_ms = int(now_s * 1000)
+        self._sink.write_nowait(self.stream, [LogEvent(now_ms, line) for line in lines])
+        if self._tail is not None:
+            self._tail = _last_bytes(self._tail, [(line, None) for line in lines])
 
     def write_output(self, events: Sequence[tuple[str, float | None]]) -> None:
         """Add what a process printed: texts, each with its epoch seconds or None for now.
@@ -45,14 +47,18 @@ class Journal:
         The time is the function's word: it counts only within the life of the environment.
         """
         now_s = self._clock.now_s()
-        now_ms, born_ms = int(now_s * 1000), int(self._born_at_s * 1000)
+        now_ms = int(now_s * 1000)
         batch = [
-            LogEvent(now_ms if at_s is None else min(max(int(at_s * 1000), born_ms), now_ms), text)
+            LogEvent(now_ms if at_s is None else int(self.within_life_s(at_s, now_s) * 1000), text)
             for text, at_s in events
         ]
         self._sink.write_nowait(self.stream, batch)
         if self._tail is not None:
             self._tail = _last_bytes(self._tail, events)
+
+    def within_life_s(self, at_s: float, now_s: float) -> float:
+        """A stated time, moved into the life of the environment. Epoch seconds."""
+        return min(max(at_s, self._born_at_s), now_s)
 
     def start_tail(self) -> None:
         """From now on keep the last part of what is written."""

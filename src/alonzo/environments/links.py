@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import orjson
 
 from alonzo.environments.values import Invocation, Reply
-from alonzo.runtimes.framing import Decoder, Frame, FrameError, Kind, encode_head
+from alonzo.runtimes.framing import Decoder, Frame, FrameError, Kind, encode, encode_head
 
 #: A longer body is written apart from its header: the copy would cost more than the call.
 _JOIN_BYTES_MAX = 1 << 16
@@ -55,8 +56,10 @@ class Link(Protocol):
         ...
 
 
-#: What a runtime may send: at first, while it waits for an event, and while it has one. It may fail
-#: between its init and its first event: then, too, it says INIT_ERROR, its last word.
+#: What a runtime may send: while it is parked, at first, while it waits for an event, and while it
+#: has one. It may fail between its init and its first event: then, too, it says INIT_ERROR, its
+#: last word.
+_PARKED = frozenset[Kind]()
 _STARTING = frozenset({Kind.READY, Kind.INIT_ERROR})
 _WAITING = frozenset({Kind.INIT_ERROR})
 _RUNNING = frozenset({Kind.RESPONSE, Kind.ERROR, Kind.INIT_ERROR})
@@ -69,28 +72,29 @@ class FramedLink(asyncio.Protocol):
     A frame out of turn breaks the protocol: a flood of them must not keep the loop busy.
     """
 
-    def __init__(self, listener: LinkListener, *, body_bytes_max: int) -> None:
+    def __init__(self, listener: LinkListener, *, body_bytes_max: int, parked: bool) -> None:
         self._listener = listener
         self._decoder = Decoder(body_bytes_max=body_bytes_max)
         self._transport: asyncio.Transport | None = None
-        self._allowed = _STARTING
+        self._allowed = _PARKED if parked else _STARTING
         self._request_id = ""
         self._closed = False
 
     @classmethod
     async def open(
-        cls, listener: LinkListener, *, body_bytes_max: int
+        cls, listener: LinkListener, *, body_bytes_max: int, parked: bool = False
     ) -> tuple[FramedLink, socket.socket]:
         """A link, and the runtime's end of it, which the caller closes once it is passed on.
 
         ``body_bytes_max``: the longest result or error document that is still taken.
+        ``parked``: nothing may come before ``configure()``.
         """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
 
         def link() -> FramedLink:
-            return cls(listener, body_bytes_max=body_bytes_max)
+            return cls(listener, body_bytes_max=body_bytes_max, parked=parked)
 
         try:
             _, protocol = await loop.create_unix_connection(link, sock=ours)
@@ -103,6 +107,17 @@ class FramedLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection is up."""
         self._transport = cast("asyncio.Transport", transport)
+
+    def configure(self, variables: Mapping[str, str]) -> None:
+        """Tell a runtime that is parked whose it is."""
+        self._allowed = _STARTING
+        if (transport := self._open_transport()) is not None:
+            transport.write(encode(Kind.CONFIG, {}, orjson.dumps(variables)))
+
+    def _open_transport(self) -> asyncio.Transport | None:
+        """None: that the channel is closed has been reported, or is about to be."""
+        transport = self._transport
+        return None if transport is None or transport.is_closing() else transport
 
     def send(self, invocation: Invocation, deadline_ms: int) -> None:
         """Hand an event to a runtime that is ready."""
@@ -120,9 +135,9 @@ class FramedLink(asyncio.Protocol):
         self._allowed = _RUNNING
         payload = invocation.payload
         head = encode_head(Kind.INVOKE, header, len(payload))
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return  # That the channel is closed has been reported, or is about to be.
+        transport = self._open_transport()
+        if transport is None:
+            return
         if len(payload) > _JOIN_BYTES_MAX:
             transport.writelines((head, payload))
         else:
@@ -151,14 +166,14 @@ class FramedLink(asyncio.Protocol):
         if frame.kind not in self._allowed:
             raise FrameError(f"a frame {frame.kind.name} out of turn")
         match frame.kind:
+            case Kind.RESPONSE | Kind.ERROR:
+                self._take_answer(frame)
             case Kind.READY:
                 self._allowed = _WAITING
                 self._listener.runtime_ready()
-            case Kind.INIT_ERROR:
+            case _:
                 self._allowed = _ENDING
                 self._listener.runtime_init_failed(_reply(frame, _text(frame, "type")))
-            case _:
-                self._take_answer(frame)
 
     def _take_answer(self, frame: Frame) -> None:
         request_id = _text(frame, "id")
@@ -167,8 +182,9 @@ class FramedLink(asyncio.Protocol):
         error_type = _text(frame, "type") if frame.kind is Kind.ERROR else None
         self._allowed = _WAITING
         self._listener.runtime_answered(request_id, _reply(frame, error_type))
-        # A framed runtime that has answered waits for the next event without saying so.
-        if not self._closed:
+        # A framed runtime that has answered waits for the next event without saying so, unless it
+        # says that it ends.
+        if not self._closed and frame.header.get("last") is not True:
             self._listener.runtime_ready()
 
     def close(self) -> None:

@@ -1,18 +1,19 @@
 """Life cycle of one execution environment, as a table and one pure function.
 
-    STARTING --SANDBOX_CREATED--> INIT --RUNTIME_READY--> IDLE <--INVOKE_DONE-- BUSY
-       |                           |                    RESERVE |-------------->|  |
-       |                           |                     FREEZE v     RESERVE   |  |
-       |                           |                          FROZEN ---------->|  |
-       |                           |                            |                  |
-       |                           '--RUNTIME_LOST--> DOWN <----'---RUNTIME_LOST---'
-       |                                                '-----RESERVE---> BUSY
+    STARTING --HOUSED--> INIT --RUNTIME_READY--> IDLE <--INVOKE_DONE-- BUSY
+       |                  |                    RESERVE |-------------->|  |
+       |                  |                     FREEZE v     RESERVE   |  |
+       |                  |                          FROZEN ---------->|  |
+       |                  |                            |                  |
+       |                  '--RUNTIME_LOST--> DOWN <----'---RUNTIME_LOST---'
+       |                                       '-----RESERVE---> BUSY
        '-- STOP (from every state) --> STOPPING --SANDBOX_CLOSED--> STOPPED
 
 * Every change of state goes through ``step()``. Nothing else assigns one.
 * A pair missing from ``TRANSITIONS`` is a bug in the caller, not a state.
 * No I/O and no clock here: the runner has both.
 
+STARTING: it waits for a sandbox, which was made ahead of need or is made now, and has it fitted.
 INIT is the developer guide's word. DOWN is ours: the sandbox and its ``/tmp`` stand, but no runtime
 runs in it; the next invoke initialises it again inside its own timeout (the guide's "suppressed
 init"). Source: Lambda developer guide, execution environment lifecycle.
@@ -23,7 +24,13 @@ from __future__ import annotations
 from enum import Enum, auto
 
 
-class State(Enum):
+class _Singleton(Enum):
+    """Each member is the only one of its kind, so its address is hash enough, and a faster one."""
+
+    __hash__ = object.__hash__
+
+
+class State(_Singleton):
     """Where an environment is in its life."""
 
     STARTING = auto()
@@ -36,10 +43,10 @@ class State(Enum):
     STOPPED = auto()
 
 
-class Event(Enum):
+class Event(_Singleton):
     """What can happen to an environment."""
 
-    SANDBOX_CREATED = auto()
+    HOUSED = auto()
     RUNTIME_READY = auto()
     RUNTIME_LOST = auto()
     RESERVE = auto()
@@ -52,7 +59,7 @@ class Event(Enum):
 _STOPPABLE = (State.STARTING, State.INIT, State.IDLE, State.FROZEN, State.BUSY, State.DOWN)
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.STARTING, Event.SANDBOX_CREATED): State.INIT,
+    (State.STARTING, Event.HOUSED): State.INIT,
     (State.INIT, Event.RUNTIME_READY): State.IDLE,
     (State.INIT, Event.RUNTIME_LOST): State.DOWN,
     (State.IDLE, Event.RESERVE): State.BUSY,

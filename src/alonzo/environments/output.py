@@ -15,7 +15,10 @@ import asyncio
 import os
 import struct
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
+
+import orjson
 
 #: CloudWatch takes no larger event. Longer lines are cut, as AWS cuts them.
 EVENT_BYTES_MAX = 1 << 18
@@ -45,6 +48,11 @@ OnEvents = Callable[[Sequence[OutputEvent]], None]
 class Cutter(Protocol):
     """Turns bytes into events."""
 
+    @property
+    def rest(self) -> bytes | bytearray:
+        """What has come of an event that is not whole yet."""
+        ...
+
     def feed(self, data: bytes) -> list[OutputEvent]:
         """Take bytes, at most what a pipe holds; answers the events that they complete."""
         ...
@@ -58,29 +66,29 @@ class LineCutter:
     """Events are lines."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""
 
     def feed(self, data: bytes) -> list[OutputEvent]:
         """Take bytes; answers each whole line, without its end."""
         lines, end, rest = data.rpartition(b"\n")
         events: list[OutputEvent] = []
         if end:
-            first, _, lines = (self._rest + lines).partition(b"\n")
+            first, _, lines = (self.rest + lines).partition(b"\n")
             events += _events(first, None)
             # Decoded as a whole: a line end is never a part of another character.
             text = lines.decode("utf-8", "replace")
             events += [(line, None) for line in text.split("\n") if line and not line.isspace()]
-            self._rest = b""
-        self._rest += rest
-        if len(self._rest) > EVENT_BYTES_MAX:
-            cut = len(self._rest) // EVENT_BYTES_MAX * EVENT_BYTES_MAX
-            events += _events(self._rest[:cut], None)
-            self._rest = self._rest[cut:]
+            self.rest = b""
+        self.rest += rest
+        if len(self.rest) > EVENT_BYTES_MAX:
+            cut = len(self.rest) // EVENT_BYTES_MAX * EVENT_BYTES_MAX
+            events += _events(self.rest[:cut], None)
+            self.rest = self.rest[cut:]
         return events
 
     def finish(self) -> list[OutputEvent]:
         """Answers the line that has no end yet."""
-        rest, self._rest = self._rest, b""
+        rest, self.rest = self.rest, b""
         return _events(rest, None)
 
 
@@ -88,11 +96,11 @@ class RecordCutter:
     """Events are framed records. Bytes that are no record are shown as text, not dropped."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self.rest = bytearray()
 
     def feed(self, data: bytes) -> list[OutputEvent]:
         """Take bytes; answers each whole record, with its own time."""
-        buffer = self._buffer
+        buffer = self.rest
         buffer += data
         events: list[OutputEvent] = []
         at = 0
@@ -111,16 +119,53 @@ class RecordCutter:
 
     def finish(self) -> list[OutputEvent]:
         """Answers an unfinished or broken record as text."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
+        rest = bytes(self.rest)
+        self.rest.clear()
         return _events(rest, None)
 
 
 def _events(data: bytes, at_s: float | None) -> list[OutputEvent]:
     """Cut to the size of an event; an empty line is no event, as on AWS."""
+    if not data:
+        return []
     pieces = (data[i : i + EVENT_BYTES_MAX] for i in range(0, len(data), EVENT_BYTES_MAX))
     texts = (piece.decode("utf-8", "replace") for piece in pieces)
     return [(text, at_s) for text in texts if text and not text.isspace()]
+
+
+#: Levels of the application log, by how much they matter, and other names that loggers use.
+_LEVELS = {
+    "TRACE": 0,
+    "DEBUG": 1,
+    "INFO": 2,
+    "WARN": 3,
+    "WARNING": 3,
+    "ERROR": 4,
+    "FATAL": 5,
+    "CRITICAL": 5,
+}
+
+
+def is_shown(line: str, level: str) -> bool:
+    """Whether a line gets into a JSON log whose application level is that.
+
+    A line counts by its ``level`` if it is a JSON object that has one, else as INFO.
+    Source: Lambda developer guide, log level filtering.
+    """
+    wanted = _LEVELS[level]
+    stated = _stated_level(line) if wanted else None
+    return _LEVELS.get(stated or "INFO", _LEVELS["INFO"]) >= wanted
+
+
+def _stated_level(line: str) -> str | None:
+    if '"level"' not in line or not line.lstrip().startswith("{"):
+        return None
+    try:
+        document: Any = orjson.loads(line)
+    except ValueError:
+        return None
+    level: Any = document.get("level")
+    return level.upper() if isinstance(level, str) else None
 
 
 class OutputPipe:
@@ -169,15 +214,30 @@ class OutputPipe:
         self._pause = None
         self._loop.add_reader(self._fd, self._readable)
 
-    def finish_event(self) -> None:
-        """Take what has been written, at most what the pipe holds, and end the event still open."""
+    def fileno(self) -> int:
+        """The reading end, to ask the kernel about; -1 once it is closed."""
+        return self._fd
+
+    @property
+    def has_open_event(self) -> bool:
+        """Whether a part of an event has come, and not its end."""
+        return bool(self._cutter.rest)
+
+    def finish_event(self, *, read: bool = True) -> None:
+        """Take what has been written, at most what the pipe holds, and end the event still open.
+
+        ``read``: False where the caller knows that nothing is in the pipe.
+        """
         if self._fd < 0:
             return
-        try:
-            data = os.read(self._fd, _PIPE_BYTES)
-        except BlockingIOError:
-            data = b""
-        self._pass_on(len(data), self._cutter.feed(data) + self._cutter.finish())
+        data = b""
+        if read:
+            with suppress(BlockingIOError):
+                data = os.read(self._fd, _PIPE_BYTES)
+        events = self._cutter.feed(data) if data else []
+        events += self._cutter.finish()
+        if data or events:
+            self._pass_on(len(data), events)
 
     def close(self) -> None:
         """Close both ends. Safe to call twice."""

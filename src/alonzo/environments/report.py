@@ -1,126 +1,182 @@
-"""The lines that the platform writes into a function's log, as text or as JSON.
+"""What the platform has to say about an environment: one record, and the line made of it.
 
-Source: Lambda developer guide, log formats; recorded logs (tabs and the trailing tab included).
+A record is what JSON logs and subscribers of telemetry get; the text log has a line for some of
+them. Pure: no clock and no I/O; ``reporter.py`` has both.
+
+Source: Lambda developer guide, log formats, log levels and Telemetry API schema; recorded logs
+(tabs and the trailing tab included).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from alonzo.environments.values import Usage
-from alonzo.lib.clock import iso_ms
 
-_LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
+Record = dict[str, Any]
 
+#: Levels of the system log, by how much they matter.
+LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
 
-@dataclass(frozen=True, slots=True)
-class PlatformLines:
-    """Writes the platform's lines in the format that the function's logging configuration asks for.
-
-    Each method answers a line without its end, or None where the level filters it out.
-    """
-
-    function_name: str
-    version: str
-    json_format: bool
-    system_level: str = "INFO"
-
-    def init_start(self, now_s: float, *, name: str, arn: str) -> str | None:
-        """The first line of an environment whose runtime has a version."""
-        if not self.json_format:
-            return f"INIT_START Runtime Version: {name}\tRuntime Version ARN: {arn}"
-        record = {
-            "initializationType": "on-demand",
-            "phase": "init",
-            "functionName": self.function_name,
-            "functionVersion": self.version,
-            "runtimeVersion": name,
-            "runtimeVersionArn": arn,
-        }
-        return self._json(now_s, "INFO", "platform.initStart", record)
-
-    def init_done(
-        self, now_s: float, *, init_ms: float, phase: str, error_type: str | None
-    ) -> tuple[str | None, ...]:
-        """How an initialisation ended. In text only one that failed has a line."""
-        status = _status(error_type)
-        if self.json_format:
-            level = "DEBUG" if error_type is None else "WARN"
-            facts = {"initializationType": "on-demand", "phase": phase, **status}
-            report = {**facts, "metrics": {"durationMs": round(init_ms, 3)}}
-            return (
-                self._json(now_s, level, "platform.initRuntimeDone", facts),
-                self._json(now_s, level, "platform.initReport", report),
-            )
-        if error_type is None:
-            return ()
-        error = f"Error Type: {status['errorType']}\t" if "errorType" in status else ""
-        return (
-            f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: {phase}\t"
-            f"Status: {status['status']}\t{error}",
-        )
-
-    def start(self, now_s: float, request_id: str) -> str | None:
-        """The line before an invocation's own output."""
-        if not self.json_format:
-            return f"START RequestId: {request_id} Version: {self.version}"
-        record = {"requestId": request_id, "version": self.version}
-        return self._json(now_s, "INFO", "platform.start", record)
-
-    def end(self, now_s: float, request_id: str, error_type: str | None, ms: float) -> str | None:
-        """The line after an invocation's own output."""
-        if not self.json_format:
-            return f"END RequestId: {request_id}"
-        level = "DEBUG" if error_type is None else "WARN"
-        metrics = {"durationMs": round(ms, 3)}
-        record = {"requestId": request_id, **_status(error_type), "metrics": metrics}
-        return self._json(now_s, level, "platform.runtimeDone", record)
-
-    def report(
-        self, now_s: float, request_id: str, usage: Usage, error_type: str | None
-    ) -> str | None:
-        """The accounts of an invocation."""
-        if not self.json_format:
-            init = "" if usage.init_ms is None else f"Init Duration: {usage.init_ms:.2f} ms\t"
-            return (
-                f"REPORT RequestId: {request_id}\tDuration: {usage.duration_ms:.2f} ms\t"
-                f"Billed Duration: {usage.billed_ms} ms\tMemory Size: {usage.memory_mib} MB\t"
-                f"Max Memory Used: {usage.peak_memory_mib} MB\t{init}{_text_status(error_type)}"
-            )
-        metrics: dict[str, float] = {
-            "durationMs": round(usage.duration_ms, 3),
-            "billedDurationMs": usage.billed_ms,
-            "memorySizeMB": usage.memory_mib,
-            "maxMemoryUsedMB": usage.peak_memory_mib,
-        }
-        if usage.init_ms is not None:
-            metrics["initDurationMs"] = round(usage.init_ms, 3)
-        record = {"requestId": request_id, **_status(error_type), "metrics": metrics}
-        level = "INFO" if error_type is None else "WARN"
-        return self._json(now_s, level, "platform.report", record)
-
-    def _json(self, now_s: float, level: str, kind: str, record: Mapping[str, Any]) -> str | None:
-        if _LEVELS[level] < _LEVELS[self.system_level]:
-            return None
-        document = {"time": iso_ms(now_s), "type": kind, "record": record}
-        return json.dumps(document, separators=(",", ":"))
+TIMEOUT = "Sandbox.Timedout"
 
 
-def _status(error_type: str | None) -> dict[str, str]:
+def json_line(time: str, kind: str, record: Record) -> str:
+    """A line of a JSON log. ``time`` is ISO 8601 with milliseconds."""
+    return orjson.dumps({"time": time, "type": kind, "record": record}).decode()
+
+
+def level_of(kind: str, record: Record) -> str:
+    """The level of a record in the system log."""
+    good = record.get("status", "success") == "success" and "errorType" not in record
+    match kind:
+        case "platform.initStart" | "platform.restoreStart":
+            return "INFO" if "runtimeVersion" in record else "DEBUG"
+        case "platform.initRuntimeDone" | "platform.restoreRuntimeDone" | "platform.runtimeDone":
+            return "DEBUG" if good else "WARN"
+        case "platform.initReport":
+            quiet = "DEBUG" if record["initializationType"] == "on-demand" else "INFO"
+            return quiet if good else "WARN"
+        case "platform.restoreReport" | "platform.report" | "platform.extension":
+            return "INFO" if good else "WARN"
+        case "platform.logsDropped":
+            return "WARN"
+        case _:
+            return "INFO"
+
+
+def status_of(error_type: str | None) -> dict[str, str]:
+    """How something ended, as a record's members say it."""
     if error_type is None:
         return {"status": "success"}
-    if error_type == "Sandbox.Timedout":
+    if error_type == TIMEOUT:
         return {"status": "timeout"}
     return {"status": "error", "errorType": error_type}
 
 
 def _text_status(error_type: str | None) -> str:
     """An exception of the handler is its own affair: only errors that have a type show a status."""
-    if error_type == "Sandbox.Timedout":
+    if error_type == TIMEOUT:
         return "Status: timeout"
     if error_type is not None and not error_type.endswith(".Unknown"):
         return f"Status: error\tError Type: {error_type}"
     return ""
+
+
+# Initialisation and restore
+
+
+def init_start_text(name: str, arn: str) -> str:
+    """The first line of an environment whose runtime has a version."""
+    return f"INIT_START Runtime Version: {name}\tRuntime Version ARN: {arn}"
+
+
+def init_report_text(init_ms: float, phase: str, error_type: str | None) -> str:
+    """How an init ended."""
+    status = status_of(error_type)
+    error = f"Error Type: {status['errorType']}\t" if "errorType" in status else ""
+    return (
+        f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: {phase}\t"
+        f"Status: {status['status']}\t{error}"
+    )
+
+
+def restore_start_text(name: str, arn: str) -> str:
+    """The first line of an environment that was made from a snapshot."""
+    return f"RESTORE_START Runtime Version: {name}\tRuntime Version ARN: {arn}"
+
+
+def restore_report_text(restore_ms: float, error_type: str | None) -> str:
+    """How a restore ended."""
+    status = _text_status(error_type)
+    return f"RESTORE_REPORT Restore Duration: {restore_ms:.2f} ms" + (status and f"\t{status}")
+
+
+# Extensions
+
+
+def extension_text(name: str, state: str, events: Sequence[str], error_type: str | None) -> str:
+    """What has become of an extension at the end of init."""
+    error = "" if error_type is None else f"\tError Type: {error_type}"
+    return f"EXTENSION\tName: {name}\tState: {state}\tEvents: [{', '.join(events)}]{error}"
+
+
+def extension_record(
+    name: str, state: str, events: Sequence[str], error_type: str | None
+) -> Record:
+    """The same as a record."""
+    error = {} if error_type is None else {"errorType": error_type}
+    return {"name": name, "state": state, "events": list(events), **error}
+
+
+def subscription_text(api: str, name: str, state: str, types: Sequence[str]) -> str:
+    """An extension has subscribed: ``api`` is ``Telemetry`` or ``Logs``."""
+    listed = ", ".join(kind.capitalize() for kind in types)
+    return f"{api.upper()}\tName: {name}\tState: {state}\tTypes: [{listed}]"
+
+
+# Invocations
+
+
+def start_text(request_id: str, version: str) -> str:
+    """The line before an invocation's own output."""
+    return f"START RequestId: {request_id} Version: {version}"
+
+
+def start_record(request_id: str, version: str, trace_header: str, tenant_id: str | None) -> Record:
+    """The same as a record. A trace is named only if it is recorded."""
+    record: Record = {"requestId": request_id, "version": version}
+    if "Sampled=1" in trace_header:
+        record["tracing"] = {"type": "X-Amzn-Trace-Id", "value": trace_header}
+    if tenant_id is not None:
+        record["tenantId"] = tenant_id
+    return record
+
+
+def end_text(request_id: str) -> str:
+    """The line after an invocation's own output."""
+    return f"END RequestId: {request_id}"
+
+
+def done_record(
+    request_id: str, error_type: str | None, duration_ms: float, produced_bytes: int
+) -> Record:
+    """The runtime is done with an event."""
+    metrics = {"durationMs": round(duration_ms, 3), "producedBytes": produced_bytes}
+    return {"requestId": request_id, **status_of(error_type), "metrics": metrics}
+
+
+def report_text(request_id: str, usage: Usage, error_type: str | None) -> str:
+    """The accounts of an invocation."""
+    init = "" if usage.init_ms is None else f"Init Duration: {usage.init_ms:.2f} ms\t"
+    if usage.restore_ms is not None:
+        init = (
+            f"Restore Duration: {usage.restore_ms:.2f} ms\t"
+            f"Billed Restore Duration: {math.ceil(usage.restore_ms)} ms\t"
+        )
+    status = "" if error_type is None else _text_status(error_type)
+    return (
+        f"REPORT RequestId: {request_id}\tDuration: {usage.duration_ms:.2f} ms\t"
+        f"Billed Duration: {usage.billed_ms} ms\tMemory Size: {usage.memory_mib} MB\t"
+        f"Max Memory Used: {usage.peak_memory_mib} MB\t{init}{status}"
+    )
+
+
+def report_record(request_id: str, usage: Usage, error_type: str | None) -> Record:
+    """The same as a record."""
+    metrics: dict[str, float] = {
+        "durationMs": round(usage.duration_ms, 3),
+        "billedDurationMs": usage.billed_ms,
+        "memorySizeMB": usage.memory_mib,
+        "maxMemoryUsedMB": usage.peak_memory_mib,
+    }
+    if usage.init_ms is not None:
+        metrics["initDurationMs"] = round(usage.init_ms, 3)
+    if usage.restore_ms is not None:
+        metrics["restoreDurationMs"] = round(usage.restore_ms, 3)
+        metrics["billedRestoreDurationMs"] = math.ceil(usage.restore_ms)
+    return {"requestId": request_id, **status_of(error_type), "metrics": metrics}

@@ -1,31 +1,22 @@
 """The HTTP Runtime API of one runtime process, for runtimes that are not our own.
 
-Our own ``asyncio.Protocol`` on httptools: two of the three messages of every such invoke pass here,
-and a web server for general use costs three times as much.
-
 Source: Lambda developer guide, runtime API; error texts from the runtime interface emulator.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import socket
 from collections import deque
 from contextlib import suppress
 from functools import partial
 
+from alonzo.environments.api_server import NOT_FOUND, refusal, wrong_method
 from alonzo.environments.links import LinkListener, error_type_of
 from alonzo.environments.runtime_connection import Connection, Route
 from alonzo.environments.values import Invocation, Reply
 
-_PREFIX = b"/2018-06-01/runtime/"
-
-#: Connections of one environment at a time; a runtime uses one or two.
-_CONNECTIONS_MAX = 64
-
-#: More connections than this no socket keeps waiting to be accepted (net.core.somaxconn).
-_BACKLOG_MAX = 4096
+#: The date of this API.
+DATE = "2018-06-01"
 
 _ACCEPTED = b'{"status":"OK"}\n'
 
@@ -35,40 +26,18 @@ class RuntimeApi:
 
     def __init__(self, listener: LinkListener, *, body_bytes_max: int) -> None:
         self._listener = listener
-        self.body_bytes_max = body_bytes_max
-        self._server: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        self._body_bytes_max = body_bytes_max
         self._waiting: deque[Connection] = deque()
-        self._claimed_by: Connection | None = None
         self._event: tuple[Invocation, int] | None = None
         self._delivered = False
         self._ready = False
         self._closed = False
 
-    async def serve(self, listening: socket.socket) -> None:
-        """Accept connections on a socket that listens inside the sandbox, and stays the caller's.
-
-        Those that wait there already are of a process that is gone, and are closed.
-        """
-        own = listening.dup()
-        try:
-            own.setblocking(False)
-            _close_backlog(own)
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(lambda: Connection(self), sock=own)
-        except BaseException:
-            own.close()
-            raise
-
     def close(self) -> None:
-        """Stop serving; nothing is reported any more. Safe to call twice."""
+        """Hand out no more events, and report nothing any more. Safe to call twice."""
         self._closed = True
         self._waiting.clear()
         self._event = None
-        for connection in list(self._connections):
-            connection.abort()
-        if self._server is not None:
-            self._server.close()
 
     # Link
 
@@ -84,50 +53,30 @@ class RuntimeApi:
         payload, headers = self._event[0].payload, next_headers(*self._event)
         self._delivered = connection.answer(200, payload, headers)
 
-    # Owner of connections
-
-    def joined(self, connection: Connection) -> bool:
-        """Count a new connection; False if there are too many."""
-        self._connections.add(connection)
-        return not self._closed and len(self._connections) <= _CONNECTIONS_MAX
+    # Api
 
     def left(self, connection: Connection) -> None:
-        """A connection is gone; so is its wait for an event."""
-        self._connections.discard(connection)
-        self.release(connection)
+        """A connection is gone, and does not wait any more."""
         with suppress(ValueError):
             self._waiting.remove(connection)
 
-    def claim(self, connection: Connection) -> bool:
-        """Whether this connection may hold a body or a long head; one at a time may."""
-        if self._claimed_by is None:
-            self._claimed_by = connection
-        return self._claimed_by is connection
-
-    def release(self, connection: Connection) -> None:
-        """This connection holds much no longer, if it did."""
-        if self._claimed_by is connection:
-            self._claimed_by = None
-
-    def route(self, method: bytes, target: bytes) -> Route:
+    def route(self, method: bytes, path: str) -> Route:
         """Decide from its first line what a request may do."""
-        path = target.partition(b"?")[0]
-        if not path.startswith(_PREFIX):
-            return _PONG if path == b"/ping" else _NOT_FOUND
-        match path[len(_PREFIX) :].decode("latin-1").split("/"):
-            case ["invocation", "next"]:
+        if self._closed:
+            return NOT_FOUND
+        match path.split("/"):
+            case ["runtime", "invocation", "next"]:
                 wanted, route = b"GET", Route(self._next)
-            case ["invocation", request_id, ("response" | "error") as kind]:
+            case ["runtime", "invocation", request_id, ("response" | "error") as kind]:
                 wanted = b"POST"
                 run = partial(self._answer, request_id=request_id, kind=kind)
-                route = Route(run, takes_body=self._awaits(request_id))
-            case ["init", "error"]:
-                wanted, route = b"POST", Route(self._init_error, takes_body=not self._ready)
+                route = Route(run, self._body_bytes_max if self._awaits(request_id) else 0)
+            case ["runtime", "init", "error"]:
+                wanted = b"POST"
+                route = Route(self._init_error, 0 if self._ready else self._body_bytes_max)
             case _:
-                return _NOT_FOUND
-        if method == wanted:
-            return route
-        return _refusal(405, "MethodNotAllowed", f"the method is {wanted.decode()}")
+                return NOT_FOUND
+        return route if method == wanted else wrong_method(wanted.decode())
 
     # The operations
 
@@ -190,35 +139,32 @@ class RuntimeApi:
     def _accept(self, connection: Connection) -> None:
         """Confirm an answer. One that was too large is an answer all the same."""
         if connection.too_large:
-            message = f"Exceeded maximum allowed payload size ({self.body_bytes_max} bytes)."
+            message = f"Exceeded maximum allowed payload size ({self._body_bytes_max} bytes)."
             connection.refuse(413, "RequestEntityTooLarge", message)
         else:
             connection.answer(202, _ACCEPTED)
 
 
-def _close_backlog(listening: socket.socket) -> None:
-    for _ in range(_BACKLOG_MAX):
-        try:
-            listening.accept()[0].close()
-        except BlockingIOError:
-            return
-        except ConnectionError:
-            continue
+class NoRuntimeApi:
+    """The same paths where the runtime is one of ours, which has a channel of its own.
+
+    A process that asks here for an event gets an answer that says so, and no event.
+    """
+
+    def route(self, method: bytes, path: str) -> Route:
+        """Decide from its first line what a request may do."""
+        return _NOT_OF_THIS_RUNTIME if path.startswith("runtime/") else NOT_FOUND
+
+    def left(self, connection: Connection) -> None:
+        """A connection is gone; none ever waits here."""
 
 
-def _refusal(status: int, error_type: str, message: str) -> Route:
-    def refuse(connection: Connection) -> None:
-        connection.refuse(status, error_type, message)
-
-    return Route(refuse)
-
-
-def _pong(connection: Connection) -> None:
-    connection.answer(200, b"pong", (("Content-Type", "text/plain"),))
-
-
-_PONG = Route(_pong)
-_NOT_FOUND = _refusal(404, "NotFound", "404 page not found")
+_NOT_OF_THIS_RUNTIME = refusal(
+    403,
+    "InvalidStateTransition",
+    "The managed runtime of this environment takes its events itself; "
+    "a runtime of your own needs provided.al2023",
+)
 
 
 def next_headers(invocation: Invocation, deadline_ms: int) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,7 @@
 The other end runs a user's code, so whatever it may send has a bound here:
 
 * a body is kept only if its request can use it, and is counted while it comes;
-* a head is small, or at least alone in its environment (``Owner.claim``);
+* a head or a body is small, or at least alone in its environment (``Owner.claim``);
 * one read brings a bounded number of requests, and answers that nobody takes stop the reading;
 * nothing is heard while a request waits for its answer, so answers keep their order.
 
@@ -27,6 +27,9 @@ from alonzo.runtimes.framing import sized_buffer
 #: A head up to this size is every connection's to send. A runtime sends a few hundred bytes.
 _HEAD_BYTES_FREE = 64 << 10
 
+#: A body whose limit is no higher than this is every connection's, too.
+BODY_BYTES_FREE = 64 << 10
+
 #: AWS's own runtimes put up to 1 MiB of X-Ray cause into a header of an error.
 _HEAD_BYTES_MAX = (1 << 20) + _HEAD_BYTES_FREE
 _HEADERS_MAX = 100
@@ -39,26 +42,25 @@ _JOIN_BYTES_MAX = 1 << 16
 
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
-    for status in (200, 202, 400, 403, 404, 405, 413)
+    for status in (200, 202, 400, 403, 404, 405, 413, 500)
 }
 _JSON_CONTENT = (("Content-Type", "application/json"),)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a request comes to once it is whole, and whether its body is of any use."""
+    """What a request comes to once it is whole.
+
+    ``body_bytes_max`` is the longest body that is of any use to it; a longer one is ``too_large``
+    and thrown away. With 0 every body is.
+    """
 
     run: Callable[[Connection], None]
-    takes_body: bool = False
+    body_bytes_max: int = 0
 
 
 class Owner(Protocol):
     """Serves the requests of all connections of one environment."""
-
-    @property
-    def body_bytes_max(self) -> int:
-        """A longer body is ``too_large``, and thrown away."""
-        ...
 
     def joined(self, connection: Connection) -> bool:
         """Take note of a connection; False if there are too many."""
@@ -200,23 +202,25 @@ class Connection(asyncio.Protocol):
                 raise _RefusedError
             return
         self._route = self._owner.route(method, self._target)
-        if self._route.takes_body and self._owner.claim(self):
-            self._body = sized_buffer(self._stated_body_bytes())
+        limit = self._route.body_bytes_max
+        if limit and (limit <= BODY_BYTES_FREE or self._owner.claim(self)):
+            self._body = sized_buffer(self._stated_body_bytes(limit))
         if self._headers.get("expect", "").lower() == "100-continue":
             assert self._transport is not None
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _stated_body_bytes(self) -> int:
+    def _stated_body_bytes(self, limit: int) -> int:
         """How long the body is going to be, within the limit; 0 if nobody said."""
         stated = self._headers.get("content-length", "")
-        return min(int(stated), self._owner.body_bytes_max) if stated.isdecimal() else 0
+        return min(int(stated), limit) if stated.isdecimal() else 0
 
     def on_body(self, body: bytes) -> None:
         """httptools: a piece of the body. What nobody can use, or past the limit, is dropped."""
         self._bodiless_bytes = 0
         if self._body is None:
             return
-        if self._body.tell() + len(body) > self._owner.body_bytes_max:
+        assert self._route is not None
+        if self._body.tell() + len(body) > self._route.body_bytes_max:
             self._body = None
             self.too_large = True
         else:

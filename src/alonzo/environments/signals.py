@@ -13,6 +13,7 @@ import logging
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from alonzo.environments.values import Reply
 from alonzo.sandbox.base import ExitStatus, Process
@@ -36,7 +37,7 @@ class InitFailed:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answered:
     """The runtime answered the request."""
 
@@ -60,19 +61,42 @@ class Stopped:
     """The environment is being ended from outside."""
 
 
-Signal = Ready | InitFailed | Answered | Lost | TimedOut | Stopped
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An extension has failed, and its environment with it."""
+
+    error_type: str
+    message: str
+
+
+Signal = Ready | InitFailed | Answered | Lost | TimedOut | Stopped | Failed
+
+
+class Others(Protocol):
+    """What runs beside the runtime and is waited for, too."""
+
+    def runtime_waits(self) -> bool:
+        """The runtime waits for an event. Whether the others do, too."""
+        ...
 
 
 class RuntimeSignals:
     """Listens to one runtime process. ``on_idle_loss`` is called if it ends while nobody waits."""
 
     def __init__(self, on_idle_loss: Callable[[], None]) -> None:
-        self._on_idle_loss = on_idle_loss
+        self.on_idle_loss = on_idle_loss
         self._expected: str | None = None
         self._waiting: asyncio.Future[Signal] | None = None
         self._process: Process | None = None
+        # One timer for all waits: a wait that ends in time leaves it for the next one to move.
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at_s = 0.0
+        self._until_s = 0.0
+        self._loop = asyncio.get_running_loop()
         self._broken = False
         self._stopped = False
+        self.others: Others | None = None
+        self.failed: Failed | None = None
         self.lost: ExitStatus | None = None
         self.ready = False
 
@@ -101,9 +125,11 @@ class RuntimeSignals:
 
     def _expect(self, what: str) -> None:
         self._expected = what
-        self._waiting = asyncio.get_running_loop().create_future()
+        self._waiting = self._loop.create_future()
         if self._stopped:
             self._give(Stopped())
+        elif self.failed is not None:
+            self._give(self.failed)
         elif self.lost is not None:
             self._give(Lost(self.lost))
 
@@ -115,12 +141,39 @@ class RuntimeSignals:
         # talking could keep it away.
         if timeout_s <= 0:
             self._give(TimedOut())
-        timer = asyncio.get_running_loop().call_later(max(timeout_s, 0), self._give, TimedOut())
+        else:
+            self._wake_within(timeout_s)
         try:
             return await waiting
         finally:
-            timer.cancel()
             self._waiting = self._expected = None
+
+    def _wake_within(self, timeout_s: float) -> None:
+        self._until_s = self._loop.time() + timeout_s
+        if self._timer is None or self._timer_at_s > self._until_s:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at_s = self._until_s
+        self._timer = self._loop.call_at(self._until_s, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        if self._waiting is None:
+            return
+        # Of a wait that ended in time: this one has longer. Timers may come a little early.
+        if self._until_s > self._timer_at_s:
+            self._set_timer()
+        else:
+            self._give(TimedOut())
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _give(self, signal: Signal) -> None:
         if self._waiting is not None and not self._waiting.done():
@@ -135,6 +188,11 @@ class RuntimeSignals:
 
     def runtime_ready(self) -> None:
         """Link: the runtime waits for an event."""
+        if self.others is None or self.others.runtime_waits():
+            self.everyone_ready()
+
+    def everyone_ready(self) -> None:
+        """Extensions: nobody is at work any more."""
         self.ready = True
         if self._expected in (_INIT, _READY):
             self._give(Ready())
@@ -160,6 +218,16 @@ class RuntimeSignals:
         if self._process is not None:
             self._process.signal(signal.SIGKILL)
 
+    def extension_failed(self, error_type: str, message: str) -> None:
+        """Extensions: one has failed."""
+        if self.failed is None:
+            self.failed = Failed(error_type, message)
+            self.ready = False
+            if self._waiting is not None:
+                self._give(self.failed)
+            else:
+                self.on_idle_loss()
+
     def runtime_exited(self, status: ExitStatus) -> None:
         """Process: it has ended."""
         self.lost = status
@@ -167,4 +235,4 @@ class RuntimeSignals:
         if self._waiting is not None:
             self._give(Lost(status))
         else:
-            self._on_idle_loss()
+            self.on_idle_loss()

@@ -1,7 +1,12 @@
-"""What goes into an environment and what comes out of it."""
+"""What goes into an environment and what comes out of it.
+
+What is made anew for every invocation is not frozen: that would treble the cost of making it.
+Nobody changes it all the same.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from alonzo.model.limits import (
@@ -11,8 +16,11 @@ from alonzo.model.limits import (
     RESPONSE_BYTES_MAX,
 )
 
+#: Memory that buys one whole processor. Source: Lambda developer guide, memory and computing power.
+MIB_PER_CPU = 1769
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Invocation:
     """One attempt to run a function.
 
@@ -30,18 +38,30 @@ class Invocation:
     log_tail: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
-    """What an attempt used; durations in milliseconds, memory in MiB."""
+    """What an attempt used; durations in milliseconds, memory in MiB.
+
+    ``restore_ms``: a snapshot was restored for it, in place of an init.
+    """
 
     duration_ms: float
     billed_ms: int
     init_ms: float | None
     memory_mib: int
     peak_memory_mib: int
+    restore_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+def billed_ms(duration_ms: float, init_ms: float | None, restore_ms: float | None) -> int:
+    """What of an attempt is paid for. A restore is rounded up by itself, an init is not.
+
+    Source: recorded REPORT lines.
+    """
+    return math.ceil(duration_ms + (init_ms or 0)) + math.ceil(restore_ms or 0)
+
+
+@dataclass(slots=True)
 class Outcome:
     """How an attempt ended.
 
@@ -55,7 +75,7 @@ class Outcome:
     log_tail: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """What a runtime answered: a result, or an error document with its type.
 
@@ -75,6 +95,10 @@ class EnvironmentSettings:
     short wait keeps a busy one from being frozen and thawed between two calls.
     ``keep_alive_s``: an idle environment ends after this. ``age_s_max``: no environment serves
     longer, which also bounds the life of its credentials.
+    ``parked_floor``: sandboxes kept ready for each runtime in use; demand adds to it.
+    ``parked_max``: all that are ready together; ``parked_memory_share``: the part of the host's
+    available memory that they may take.
+    ``cpu_limited``: after init an environment has the share of a processor that its memory buys.
     """
 
     init_timeout_s: float = INIT_TIMEOUT_S
@@ -86,3 +110,7 @@ class EnvironmentSettings:
     descriptors_max: int = DESCRIPTORS_MAX
     response_bytes_max: int = RESPONSE_BYTES_MAX
     endpoint_port: int = 4566
+    parked_floor: int = 2
+    parked_max: int = 128
+    parked_memory_share: float = 0.1
+    cpu_limited: bool = True

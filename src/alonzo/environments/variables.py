@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from alonzo.model.functions import ServingVersion
 from alonzo.model.ports import AccessKey
+from alonzo.sandbox.places import placed
 
 #: What every managed runtime has, whatever its language.
 _COMMON = {
@@ -23,8 +24,40 @@ _COMMON = {
     "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
 }
 
+#: Tells a bootstrap to wait for its variables. No function ever sees a name that begins so.
+_OURS = "_ALONZO_"
+_PARK = "_ALONZO_PARK"
+
+#: A user's own variable whose path the platform itself goes to.
+_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+
 RUNTIME_API_HOST = "127.0.0.1"
 RUNTIME_API_PORT = 9001
+
+
+def zygote_variables() -> dict[str, str]:
+    """Where an interpreter that forks finds libraries; its forks look nowhere else."""
+    return {"LD_LIBRARY_PATH": _COMMON["LD_LIBRARY_PATH"]}
+
+
+def parked_variables(of_runtime: Mapping[str, str], *, root: str = "") -> dict[str, str]:
+    """What a process starts with that will be told later whose it is."""
+    return _below(root, {**_COMMON, **of_runtime, _PARK: "1"}, of_runtime)
+
+
+def _below(root: str, variables: dict[str, str], of_runtime: Mapping[str, str]) -> dict[str, str]:
+    """The variables for processes of a sandbox with that ``root``.
+
+    Those that the platform sets lead below it, whoever set them last; what else a user sets is
+    left as it is.
+    """
+    if not root:
+        return variables
+    ours = _COMMON.keys() | of_runtime.keys() | {_WRAPPER}
+    return {
+        "TMPDIR": placed("/tmp", root),  # noqa: S108 - inside
+        **{name: placed(text, root) if name in ours else text for name, text in variables.items()},
+    }
 
 
 def runtime_variables(
@@ -34,9 +67,14 @@ def runtime_variables(
     log_stream: str,
     credentials: AccessKey,
     endpoint_port: int,
+    runtime_api_port: int = RUNTIME_API_PORT,
+    root: str = "",
     initialization_type: str = "on-demand",
 ) -> dict[str, str]:
-    """All variables, the reserved ones last, so that no user variable can replace one."""
+    """All variables, the reserved ones last, so that no user variable can replace one.
+
+    The ports are those that the sandbox listens on, and ``root`` is its own.
+    """
     reserved = {
         "_HANDLER": version.handler,
         "AWS_REGION": version.key.region,
@@ -48,7 +86,7 @@ def runtime_variables(
         "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_LOG_FORMAT": version.log_format,
-        "AWS_LAMBDA_RUNTIME_API": f"{RUNTIME_API_HOST}:{RUNTIME_API_PORT}",
+        "AWS_LAMBDA_RUNTIME_API": f"{RUNTIME_API_HOST}:{runtime_api_port}",
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
         "AWS_SESSION_TOKEN": credentials.session_token or "",
@@ -59,4 +97,6 @@ def runtime_variables(
         reserved["AWS_LAMBDA_LOG_LEVEL"] = version.application_log_level
     # The endpoint is a default that a user may point elsewhere: AWS reserves no such name.
     endpoint = {"AWS_ENDPOINT_URL": f"http://{RUNTIME_API_HOST}:{endpoint_port}"}
-    return {**_COMMON, **of_runtime, **endpoint, **version.environment, **reserved}
+    users = {k: v for k, v in version.environment.items() if not k.startswith(_OURS)}
+    variables = {**_COMMON, **of_runtime, **endpoint, **users, **reserved}
+    return _below(root, variables, of_runtime)

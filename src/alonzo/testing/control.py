@@ -18,6 +18,8 @@ from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SequentialIds
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.context import Principal, RequestContext
+from alonzo.model.functions import ServingVersion
+from alonzo.model.ports import SnapshotFailure
 from alonzo.runtimes.base import RuntimeIdentifier
 from alonzo.runtimes.identifiers import IDENTIFIERS
 from alonzo.store.blobs import BlobStore
@@ -47,6 +49,21 @@ def zip_of(files: Mapping[str, str | bytes]) -> bytes:
 
 HELLO = zip_of({"app.py": "def handler(event, context):\n    return event\n"})
 OTHER = zip_of({"app.py": "def handler(event, context):\n    return 'other'\n"})
+
+
+class FakeSnapshots:
+    """A ``SnapshotMaker`` that fails as ``failure`` says; ``prepared`` are the versions in turn."""
+
+    def __init__(self) -> None:
+        self.failure: SnapshotFailure | Exception | None = None
+        self.prepared: list[ServingVersion] = []
+
+    async def prepare(self, version: ServingVersion) -> SnapshotFailure | None:
+        """Pretend to take a snapshot."""
+        self.prepared.append(version)
+        if isinstance(self.failure, Exception):
+            raise self.failure
+        return self.failure
 
 
 class FakeCode:
@@ -113,11 +130,14 @@ class ControlRig:
         self.plane = ControlPlane(
             store, blobs, self.runtimes, clock=self.clock, ids=self.ids, settings=settings
         )
+        self.snapshots = FakeSnapshots()
         self.deployer = self.new_deployer()
 
     def new_deployer(self) -> Deployer:
         """A deployer as a restarted daemon would have it."""
-        return Deployer(self.store, self.blobs, self.code, clock=self.clock, ids=self.ids)
+        return Deployer(
+            self.store, self.blobs, self.code, self.snapshots, clock=self.clock, ids=self.ids
+        )
 
     async def call(
         self, operation: str, *, account: str = ACCOUNT, region: str = REGION, **params: Any

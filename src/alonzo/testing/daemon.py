@@ -28,7 +28,8 @@ READY = re.compile(r"listening on (http://\S+)")
 class DaemonProcess:
     """``alonzo serve`` on a free port. Start it again after a stop or a kill: the data stays.
 
-    ``command`` runs the package; this interpreter does by default.
+    ``command`` runs the package; this interpreter does by default. Functions have no network unless
+    the options say so: the machine that tests run on keeps its own as it is.
     """
 
     def __init__(
@@ -40,7 +41,10 @@ class DaemonProcess:
     ) -> None:
         self.data_dir = data_dir
         self.endpoint = ""
-        self._options = ("--port", "0", "--data-dir", str(data_dir), *options)
+        self._options = (
+            *("--port", "0", "--network", "none", "--data-dir", str(data_dir)),
+            *options,
+        )
         self._environment = environment or {}
         self._command = tuple(command)
         self._process: subprocess.Popen[bytes] | None = None

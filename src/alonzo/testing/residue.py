@@ -1,12 +1,19 @@
-"""What a test or a daemon may not leave behind: descriptors, processes, mounts, cgroups."""
+"""What a test or a daemon may not leave behind: on the host, and in its own process."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import subprocess
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+
+from alonzo.sandbox.backends.namespaces.inside import rtnetlink
+from alonzo.sandbox.backends.namespaces.network.pools import interface_prefix, owner_mark
+from alonzo.sandbox.backends.namespaces.plan import cgroup_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +75,48 @@ def command_line(pid: str) -> str:
 def left_of_daemon(data_dir: Path, pids: frozenset[int]) -> list[str]:
     """What still exists of a daemon that has ended.
 
-    ``pids`` are the processes that were seen below it. Mounts and cgroups are recognised by the
-    data directory's path, so daemons of other tests do not count.
+    ``pids`` are the processes that were seen below it. The rest bears the data directory's path or
+    a name made of it, so daemons of other tests do not count. A namespace lives as long as a
+    process, a mount or a descriptor of one holds it, and an interface of a pair goes with either
+    end's namespace: what would keep one is looked for here, and the host's ends are.
     """
     left = [f"process {pid} {command_line(str(pid))}" for pid in pids if _is_alive(pid)]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     left += [f"mount {line.split()[4]}" for line in mounts if str(data_dir) in line]
-    # As the daemon names them: daemon/catalog.py, sandbox/backends/namespaces/plan.py.
-    prefix = f"alonzo-{sha256(bytes(data_dir)).hexdigest()[:12]}-"
+    # As the daemon names it: daemon/catalog.py.
+    instance = sha256(bytes(data_dir)).hexdigest()[:12]
+    prefix = cgroup_prefix(instance)
     for folder, names, _ in os.walk("/sys/fs/cgroup"):
         left += [f"cgroup {folder}/{name}" for name in names if name.startswith(prefix)]
-    return left
+    return left + _left_on_network(instance)
+
+
+def left_in_run_folder(data_dir: Path) -> list[str]:
+    """Files of a daemon that has ended, where only those of a running one are."""
+    return [f"file {path}" for path in sorted((data_dir / "run").glob("**/*"))]
+
+
+def _left_on_network(instance: str) -> list[str]:
+    prefix = interface_prefix(instance)
+    names = (name for _, name in socket.if_nameindex())
+    left = [f"interface {name}" for name in names if name.startswith(prefix)]
+    ours = rtnetlink.OUR_ROUTES, owner_mark(instance)
+    with rtnetlink.Rtnetlink() as links:
+        left += [
+            f"route {route.to}"
+            for route in links.routes()
+            if (route.protocol, route.metric) == ours
+        ]
+    return left + [f"table {name}" for name in _packet_filter_tables() if instance in name]
+
+
+def _packet_filter_tables() -> list[str]:
+    """Names of the packet filter's tables in this network namespace; none without the right."""
+    nft = shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    if nft is None or os.geteuid() != 0:
+        return []
+    listing = subprocess.run([nft, "list", "tables"], capture_output=True, text=True, check=True)
+    return [line.split()[-1] for line in listing.stdout.splitlines()]
 
 
 def descendants(pid: int) -> frozenset[int]:
@@ -107,3 +145,43 @@ def _is_alive(pid: int) -> bool:
     except OSError:
         return False
     return state not in "ZX"
+
+
+@dataclass(slots=True)
+class Seen:
+    """Every process that was ever seen below a daemon, also one that lost its parent since.
+
+    A number is given again, so the time of birth belongs to it.
+    """
+
+    _born: dict[int, str] = field(default_factory=dict[int, str])
+
+    def look(self, pid: int) -> None:
+        """Remember what is below ``pid`` now."""
+        for each in descendants(pid):
+            self._born[each] = _born(each)
+
+    def named(self, name: str) -> list[int]:
+        """Those alive whose name begins so."""
+        return sorted(pid for pid in self.alive() if process_name(pid).startswith(name))
+
+    def alive(self) -> frozenset[int]:
+        """Those that have not ended."""
+        return frozenset(
+            pid for pid, born in self._born.items() if _is_alive(pid) and _born(pid) == born
+        )
+
+
+def _born(pid: int) -> str:
+    try:
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def process_name(pid: int) -> str:
+    """The name that a process gave itself; empty for one that is gone."""
+    try:
+        return Path("/proc", str(pid), "comm").read_text().strip()
+    except OSError:
+        return ""

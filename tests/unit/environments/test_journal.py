@@ -34,11 +34,12 @@ def test_a_batch_is_one_write():
     assert sink.writes == [[(1_800_000_002_000, "a"), (1_800_000_001_500, "b")]]
 
 
-def test_a_line_of_the_platform_may_be_none():
+def test_lines_of_one_moment_are_one_write():
     log, sink, _ = journal()
-    log.write(None)
-    log.write("START")
-    assert sink.writes == [[(1_800_000_000_000, "START")]]
+    log.start_tail()
+    log.write_lines(BIRTH_S + 1, "END", "REPORT")
+    assert sink.writes == [[(1_800_000_001_000, "END"), (1_800_000_001_000, "REPORT")]]
+    assert log.take_tail() == b"END\nREPORT\n"
 
 
 def test_a_stated_time_counts_only_within_the_life_of_the_environment():
@@ -50,14 +51,14 @@ def test_a_stated_time_counts_only_within_the_life_of_the_environment():
 
 def test_the_tail_is_kept_from_its_start_to_its_taking():
     log, _, _ = journal()
-    log.write("before")
+    log.write_lines(BIRTH_S, "before")
     assert log.take_tail() is None
     log.start_tail()
-    log.write("START")
+    log.write_lines(BIRTH_S, "START")
     log.write_output([("é", None), ("b", None)])
-    log.write("END")
+    log.write_lines(BIRTH_S, "END")
     assert log.take_tail() == "START\né\nb\nEND\n".encode()
-    log.write("after")
+    log.write_lines(BIRTH_S, "after")
     assert log.take_tail() is None
 
 
@@ -67,7 +68,7 @@ def test_the_tail_is_the_last_four_kilobytes():
     log.start_tail()
     log.write_output([(line, None) for line in lines[:7]])
     log.write_output([(line, None) for line in lines[7:]])
-    log.write("REPORT")
+    log.write_lines(BIRTH_S, "REPORT")
     whole = "".join(f"{line}\n" for line in [*lines, "REPORT"]).encode()
     assert log.take_tail() == whole[-4096:]
 

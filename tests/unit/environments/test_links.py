@@ -112,6 +112,19 @@ def test_who_has_answered_waits_for_the_next_event(kind, header, reply):
     run(scenario)
 
 
+def test_an_error_that_is_the_last_word_is_not_followed_by_ready():
+    async def scenario(link, told, runtime):
+        await runtime.say(Kind.READY)
+        assert await told.said.get() == "ready"
+        link.send(event(), 1)
+        await runtime.say(Kind.ERROR, {"id": "r1", "type": "T", "last": True}, b"{}")
+        assert await told.said.get() == ("answered", "r1", Reply(b"{}", "T"))
+        runtime.socket.close()
+        assert await told.said.get() == ("broke", "the runtime closed its channel")
+
+    run(scenario)
+
+
 def test_a_result_over_the_limit_is_an_answer_and_not_the_end():
     async def scenario(link, told, runtime):
         link.send(event(), 1)
@@ -237,3 +250,25 @@ def test_the_type_of_an_error_document():
     assert error_type_of(b"[" * 100_000) is None
     assert error_type_of(b"\xff") is None
     assert error_type_of(b'{"errorType":"T","x":"%s"}' % (b"x" * (1 << 18))) is None
+
+
+def test_a_parked_runtime_says_nothing_until_it_is_told_whose_it_is():
+    async def main():
+        async with asyncio.timeout(20):
+            told = Told()
+            link, theirs = await FramedLink.open(told, body_bytes_max=LIMIT, parked=True)
+            with theirs:
+                runtime = Runtime(theirs)
+                link.configure({"A": "é"})
+                frame = await runtime.hear()
+                assert (frame.kind, frame.body) == (Kind.CONFIG, '{"A":"é"}'.encode())
+                await runtime.say(Kind.READY)
+                assert await told.said.get() == "ready"
+                link.close()
+            early = Told()
+            link, theirs = await FramedLink.open(early, body_bytes_max=LIMIT, parked=True)
+            with theirs:
+                await Runtime(theirs).say(Kind.READY)
+                assert (await early.said.get())[0] == "broke"
+
+    asyncio.run(main())

@@ -10,7 +10,7 @@ from alonzo.environments.machine import TRANSITIONS, Event, State, step
 def test_a_life_from_birth_to_end():
     state = State.STARTING
     for event in (
-        Event.SANDBOX_CREATED, Event.RUNTIME_READY, Event.RESERVE, Event.INVOKE_DONE,
+        Event.HOUSED, Event.RUNTIME_READY, Event.RESERVE, Event.INVOKE_DONE,
         Event.FREEZE, Event.RESERVE, Event.RUNTIME_LOST, Event.RESERVE, Event.INVOKE_DONE,
         Event.STOP, Event.SANDBOX_CLOSED,
     ):  # fmt: skip

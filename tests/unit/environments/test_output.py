@@ -202,6 +202,16 @@ def test_the_end_of_an_event_comes_with_its_open_line(loop, printing):
     assert printing.batches == [[("one", None), ("tw", None)]]
 
 
+def test_a_pipe_knows_of_the_line_that_is_open(loop, printing):
+    os.write(printing.fd, b"one\ntw")
+    assert not printing.pipe.has_open_event
+    loop.turn()
+    assert printing.pipe.has_open_event
+    printing.pipe.finish_event(read=False)
+    assert not printing.pipe.has_open_event
+    assert printing.batches == [[("one", None)], [("tw", None)]]
+
+
 def test_a_pipe_in_debt_can_be_closed(loop, printing):
     printing.fill()
     loop.turn()

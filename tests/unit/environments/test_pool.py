@@ -1,85 +1,21 @@
 """Who serves, who is started and who ends, on a backend without processes."""
 
 import asyncio
-from contextlib import asynccontextmanager
+import random
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from alonzo.environments.environment import EnvironmentStoppedError, Surroundings
-from alonzo.environments.pool import NoRoomError, Pool
-from alonzo.environments.values import EnvironmentSettings, Invocation
-from alonzo.lib.clock import SystemClock
-from alonzo.lib.ids import SystemIds
+from alonzo.environments.inits import EnvironmentStoppedError
+from alonzo.environments.pool import NoRoomError
 from alonzo.lib.tasks import TaskScope
-from alonzo.model.arns import FunctionKey
-from alonzo.model.context import Principal
-from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import AccessKey, CodeError
-from alonzo.runtimes.base import Launch, Link
+from alonzo.model.ports import CodeError
 from alonzo.runtimes.framing import Kind
 from alonzo.sandbox.base import SandboxError
-from alonzo.testing.sandbox import FakeBackend
-
-KEY = FunctionKey("000000000000", "us-east-1", "f")
-VERSION = ServingVersion(KEY, "$LATEST", "g1", "python3.12", "m.h", "role", "00", log_group="/l")
-
-
-class World:
-    """A pool, and what it stands on."""
-
-    def __init__(self, backend, scope, **settings):
-        self.backend = backend
-        self.lines = []
-        self.code_error = None
-        around = Surroundings(
-            backend, self, self, self.serve, SystemClock(), SystemIds(), scope,
-            EnvironmentSettings(freeze_after_s=60, **settings),
-        )  # fmt: skip
-        self.pool = Pool(around, self, self, starts_max=4)
-        self.calls = 0
-
-    def write_nowait(self, stream, events):
-        self.lines.extend(event.message for event in events)
-
-    def issue(self, **_):
-        return AccessKey("ASIA", "s", Principal("0" * 12, "arn", "id", "ASIA"), "t")
-
-    async def serve(self, listening):
-        return listening.close
-
-    async def prepare(self, code_sha256):
-        if self.code_error:
-            raise self.code_error
-        return Path("/nowhere")
-
-    def launch(self, identifier, code):
-        return Launch(("/bin/x",), Link.FRAMED)
-
-    async def call(self, version=VERSION, payload=b"1"):
-        self.calls += 1
-        invocation = Invocation(f"r{self.calls}", "a", "arn", payload, "trace")
-        return await self.pool.invoke(version, invocation)
-
-
-def run(scenario, *, backend=None, **settings):
-    @asynccontextmanager
-    async def world():
-        async with TaskScope() as scope:
-            made = World(backend or FakeBackend(), scope, **settings)
-            try:
-                yield made
-            finally:
-                await made.pool.close()
-                assert len(made.pool) == 0
-                assert made.backend.alive == set()
-
-    async def main():
-        async with asyncio.timeout(20), world() as made:
-            await scenario(made)
-
-    asyncio.run(main())
+from alonzo.testing.pool import KEY, VERSION, until
+from alonzo.testing.pool import run_with_pool as run
+from alonzo.testing.sandbox import FakeBackend, echo
 
 
 def gated():
@@ -94,11 +30,6 @@ def gated():
         return 0
 
     return behave, gate
-
-
-async def until(condition):
-    while not condition():  # noqa: ASYNC110 - the state of a pool has no event of its own
-        await asyncio.sleep(0)
 
 
 def test_one_call_after_the_other_takes_one_environment():
@@ -264,3 +195,90 @@ def test_closing_fails_the_calls_in_flight_and_writes_no_false_report():
             await world.call()
 
     run(scenario)
+
+
+@pytest.mark.parametrize("later", range(10))
+def test_a_sandbox_that_dies_in_the_middle_of_its_init_is_not_taken_for_one_at_rest(later):
+    async def behave(channel):
+        if not died:
+            died.append(True)
+            (sandbox,) = backend.alive
+            scope.spawn(end(sandbox), name="end")
+            return 1
+        return await echo(channel)
+
+    async def end(sandbox):
+        # Its end becomes known a few breaths after that of its process.
+        for _ in range(later):
+            await asyncio.sleep(0)
+        sandbox._ended.set()
+
+    died = []
+    scope = TaskScope()
+    backend = FakeBackend(behave)
+
+    async def scenario(world):
+        for _ in range(5):
+            with suppress(EnvironmentStoppedError, SandboxError):
+                await world.call()
+        assert (await world.call()).payload == b"1"
+        await until(lambda: len(backend.alive) == len(world.pool) == 1)
+        await scope.drain()
+
+    run(scenario, backend=backend)
+
+
+def test_one_that_cannot_be_thawed_is_replaced():
+    async def scenario(world):
+        await world.call()
+        (sandbox,) = world.backend.alive
+        await until(lambda: sandbox.frozen)
+
+        def fail():
+            raise SandboxError("no cgroup")
+
+        sandbox.thaw_nowait = fail
+        assert (await world.call()).payload == b"1"
+        await until(lambda: sandbox not in world.backend.alive)
+
+    run(scenario, freeze_after_s=0.001)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_call_is_answered_whatever_dies_meanwhile(seed):
+    chance = random.Random(seed)
+
+    async def some_breaths():
+        for _ in range(chance.randrange(6)):
+            await asyncio.sleep(0)
+
+    async def mortal(channel):
+        await some_breaths()
+        if chance.random() < 0.1:
+            return 1
+        await channel.send(Kind.READY, {})
+        while (frame := await channel.receive()) is not None:
+            await some_breaths()
+            if chance.random() < 0.1:
+                return 1
+            await channel.send(Kind.RESPONSE, {"id": frame.header["id"]}, frame.body)
+            if chance.random() < 0.1:
+                return 1
+        return 0
+
+    async def scenario(world):
+        async def call_often():
+            for _ in range(25):
+                with suppress(SandboxError):
+                    await world.call(replace(VERSION, generation=f"g{chance.randrange(2)}"))
+                await some_breaths()
+
+        async def kill_often():
+            for _ in range(150):
+                if world.backend.alive and chance.random() < 0.5:
+                    await chance.choice(list(world.backend.alive)).die()
+                await some_breaths()
+
+        await asyncio.gather(kill_often(), *(call_often() for _ in range(5)))
+
+    run(scenario, backend=FakeBackend(mortal))

@@ -8,7 +8,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from alonzo.environments.runtime_api import RuntimeApi
+from alonzo.environments.api_server import ApiServer
+from alonzo.environments.runtime_api import DATE, RuntimeApi
 from alonzo.environments.values import Invocation, Reply
 
 LIMIT = 1000
@@ -64,12 +65,15 @@ async def serving():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         told = Told()
         api = RuntimeApi(told, body_bytes_max=LIMIT)
-        await api.serve(listening)
+        server = ApiServer()
+        server.mount(DATE, api)
+        await server.serve(listening)
         runtime = Runtime(listening.getsockname()[1])
         try:
             yield api, told, runtime
         finally:
             runtime.close()
+            server.close()
             api.close()
 
 

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
-from alonzo.environments.runtime_api import RuntimeApi
+from alonzo.environments.api_server import ApiServer, forget_waiting
+from alonzo.environments.runtime_api import DATE, RuntimeApi
 from alonzo.environments.values import Invocation, Reply
 from alonzo.testing.allocations import allocated
 
@@ -87,12 +88,25 @@ def event(payload=b"{}"):
     return Invocation("r1", "attempt", "arn:f", payload, "Root=1-0;Sampled=0")
 
 
+async def served(listening, told):
+    """The API on a server of its own."""
+    api = RuntimeApi(told, body_bytes_max=LIMIT)
+    api.server = ApiServer()
+    api.server.mount(DATE, api)
+    await api.server.serve(listening)
+    return api
+
+
+def end(api):
+    api.close()
+    api.server.close()
+
+
 @asynccontextmanager
 async def serving():
     async with AsyncExitStack() as undo:
         listening = undo.enter_context(socket.create_server(("127.0.0.1", 0)))
         told = Told()
-        api = RuntimeApi(told, body_bytes_max=LIMIT)
 
         async def connect():
             address = listening.getsockname()
@@ -100,10 +114,10 @@ async def serving():
             undo.push_async_callback(peer.close)
             return peer
 
-        await api.serve(listening)
-        undo.callback(api.close)
+        api = await served(listening, told)
+        undo.callback(end, api)
         yield api, told, connect
-    await until(lambda: not api._connections)
+    await until(lambda: not api.server._connections)
 
 
 async def until(condition):
@@ -175,7 +189,7 @@ def test_one_connection_at_a_time_may_bring_a_body():
         first, second = await connect(), await connect()
         await take_event(api, told, first)
         await first.request(b"POST", RESPONSE, b"Content-Length: 2\r\n", b"1")
-        await until(lambda: api._claimed_by is not None)
+        await until(lambda: api.server._claimed_by is not None)
         assert await second.ask(b"POST", RESPONSE, b"Content-Length: 1\r\n", b"2") == 400
         assert b"InvalidRequestID" in second.body
         await first.send(b"0")
@@ -191,7 +205,7 @@ def test_a_connection_that_is_lost_leaves_its_place_to_the_next():
         await take_event(api, told, first)
         await first.request(b"POST", RESPONSE, b"Content-Length: 2\r\n", b"1")
         await first.close()
-        await until(lambda: len(api._connections) == 1)
+        await until(lambda: len(api.server._connections) == 1)
         assert await second.ask(b"POST", RESPONSE, b"Content-Length: 1\r\n", b"2") == 202
 
     run(scenario)
@@ -231,7 +245,7 @@ def test_one_connection_at_a_time_may_send_a_long_header():
         first, second = await connect(), await connect()
         cause = b"Lambda-Runtime-Function-XRay-Error-Cause: " + b"x" * (1 << 20)
         await first.send(b"POST %b HTTP/1.1\r\nContent-Length: 2\r\n" % INIT_ERROR + cause)
-        await until(lambda: api._claimed_by is not None)
+        await until(lambda: api.server._claimed_by is not None)
         await second.send(b"GET /ping HTTP/1.1\r\n" + cause)
         assert await second.is_cut_off()
         await first.send(b"\r\n\r\n{}")
@@ -262,11 +276,10 @@ def test_who_does_not_take_answers_is_not_heard():
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer.setblocking(False)
-            api = RuntimeApi(Told(), body_bytes_max=LIMIT)
-            await api.serve(listening)
+            api = await served(listening, Told())
             await loop.sock_connect(peer, listening.getsockname())
-            await until(lambda: api._connections)
-            (transport,) = (connection._transport for connection in api._connections)
+            await until(lambda: api.server._connections)
+            (transport,) = (connection._transport for connection in api.server._connections)
             n_sent = 0
             while transport.is_reading():
                 n_sent += peer.send(head(b"GET", b"/")) > 0
@@ -281,8 +294,8 @@ def test_who_does_not_take_answers_is_not_heard():
                 assert data
                 answers += data
             assert transport.is_reading()
-            api.close()
-            await until(lambda: not api._connections)
+            end(api)
+            await until(lambda: not api.server._connections)
 
     asyncio.run(main())
 
@@ -419,15 +432,16 @@ def test_connections_of_the_process_before_are_closed():
         with socket.create_server(("127.0.0.1", 0)) as listening:
             old = socket.create_connection(listening.getsockname())
             old.sendall(head(b"GET", NEXT))
-            api = RuntimeApi(Told(), body_bytes_max=LIMIT)
-            await api.serve(listening)
+            listening.setblocking(False)
+            forget_waiting(listening)
+            api = await served(listening, Told())
             with old:
                 old.settimeout(5)
                 with pytest.raises(ConnectionResetError):
                     old.recv(1)
             await asyncio.sleep(0)
-            assert not api._connections
-            api.close()
+            assert not api.server._connections
+            end(api)
 
     asyncio.run(main())
 
@@ -437,8 +451,8 @@ def test_nothing_is_reported_once_the_api_is_closed():
         peer = await connect()
         assert await peer.ask(b"GET", b"/ping") == 200
         await peer.request(b"GET", NEXT)
-        api.close()
-        api.close()
+        end(api)
+        end(api)
         assert await peer.is_cut_off()
         assert told.said == []
 
@@ -449,11 +463,10 @@ def test_the_listening_socket_outlives_the_api():
     async def main():
         with socket.create_server(("127.0.0.1", 0)) as listening:
             for _ in range(2):
-                api = RuntimeApi(Told(), body_bytes_max=LIMIT)
-                await api.serve(listening)
+                api = await served(listening, Told())
                 peer = Peer(*await asyncio.open_connection(*listening.getsockname()))
                 assert await peer.ask(b"GET", b"/ping") == 200
-                api.close()
+                end(api)
                 assert await peer.is_cut_off()
                 await peer.close()
 

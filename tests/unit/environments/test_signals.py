@@ -6,6 +6,7 @@ import pytest
 
 from alonzo.environments.signals import (
     Answered,
+    Failed,
     InitFailed,
     Lost,
     Ready,
@@ -111,5 +112,84 @@ def test_a_broken_link_ends_the_process_and_how_it_ended_is_the_processs_to_say(
         signals.runtime_broke_protocol("again")
         signals.runtime_exited(ExitStatus(code=3))
         assert await signals.wait(1) == Lost(ExitStatus(code=3))
+
+    run(scenario)
+
+
+def test_each_wait_has_its_own_time_however_the_ones_before_it_ended():
+    async def scenario(signals, _):
+        loop = asyncio.get_running_loop()
+        for timeout_s, answered in ((60, True), (0.02, False), (0.01, True), (0.03, False)):
+            signals.expect_answer("r")
+            if answered:
+                signals.runtime_answered("r", Reply(b"1"))
+            began_s = loop.time()
+            told = await signals.wait(timeout_s)
+            assert told == (Answered(Reply(b"1")) if answered else TimedOut())
+            assert answered or loop.time() - began_s >= timeout_s - 0.002
+        signals.close()
+
+    run(scenario)
+
+
+def test_a_wait_is_not_cut_short_by_the_timer_of_the_one_before():
+    async def scenario(signals, _):
+        signals.expect_answer("a")
+        signals.runtime_answered("a", Reply(b""))
+        await signals.wait(0.01)
+        signals.expect_answer("b")
+        asyncio.get_running_loop().call_later(
+            0.03, lambda: signals.runtime_answered("b", Reply(b"2"))
+        )
+        assert await signals.wait(2) == Answered(Reply(b"2"))
+        signals.close()
+
+    run(scenario)
+
+
+class Others:
+    """Extensions that are at work until told otherwise."""
+
+    def __init__(self):
+        self.all_wait = False
+
+    def runtime_waits(self):
+        return self.all_wait
+
+
+def test_a_runtime_is_ready_when_extensions_are_too():
+    async def scenario(signals, _):
+        signals.others = Others()
+        signals.expect_init()
+        signals.runtime_ready()
+        assert not signals.ready
+        signals.everyone_ready()
+        assert await signals.wait(1) == Ready()
+        signals.others.all_wait = True
+        signals.expect_answer("r")
+        signals.runtime_ready()
+        assert signals.ready
+
+    run(scenario)
+
+
+def test_an_extension_that_fails_is_heard_once_by_whoever_waits_now_or_later():
+    async def scenario(signals, losses):
+        signals.expect_answer("r")
+        signals.extension_failed("Extension.Crash", "exit status 1")
+        signals.extension_failed("Extension.Crash", "exit status 2")
+        assert await signals.wait(1) == Failed("Extension.Crash", "exit status 1")
+        signals.expect_ready()
+        assert await signals.wait(1) == Failed("Extension.Crash", "exit status 1")
+        assert losses == []
+
+    run(scenario)
+
+
+def test_an_extension_that_fails_while_nobody_waits_is_a_loss():
+    async def scenario(signals, losses):
+        signals.extension_failed("Extension.Crash", "exit status 1")
+        assert losses == [1]
+        assert not signals.ready
 
     run(scenario)

@@ -1,0 +1,1 @@
+"""Extensions: processes beside the runtime, and what registers from inside it."""

@@ -1,0 +1,293 @@
+"""A sandbox that an environment lives in, with what can be there before anybody lives in it.
+
+A home is made for a *kind* of launch, ahead of need or when it is needed: the sandbox stands, the
+platform's endpoint is served inside, and where the kind allows a runtime process is parked in it.
+``fit()`` makes it one function's, and from then on it is never another's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import PurePosixPath
+
+from alonzo.environments.extensions.runner import Extensions
+from alonzo.environments.output import OnEvents
+from alonzo.environments.runtime_process import RuntimeProcess
+from alonzo.environments.signals import (
+    Failed,
+    InitFailed,
+    RuntimeSignals,
+    Signal,
+    Stopped,
+    TimedOut,
+)
+from alonzo.environments.surroundings import Surroundings
+from alonzo.environments.values import Reply
+from alonzo.environments.variables import RUNTIME_API_PORT, zygote_variables
+from alonzo.runtimes.base import Launch, VisiblePath
+from alonzo.sandbox.base import (
+    Fitting,
+    Mount,
+    NotExecutableError,
+    Sandbox,
+    SandboxError,
+    SandboxSpec,
+    Zygote,
+)
+
+#: Names a program of the function's own that starts the runtime.
+_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+
+NO_ENTRYPOINT = "Runtime.InvalidEntrypoint"
+
+
+class Rung(Enum):
+    """How the runtime processes of a home come to be, the fastest way first."""
+
+    FORK = auto()
+    """A fork of a zygote, parked."""
+    PARK = auto()
+    """Executed ahead of need, and parked."""
+    EXEC = auto()
+    """Executed when it is known what it will run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What tells homes apart before they are fitted. ``argv`` is empty on the rung EXEC."""
+
+    rung: Rung
+    paths: tuple[VisiblePath, ...]
+    argv: tuple[str, ...] = ()
+
+
+def rungs_of(launch: Launch, variables: Mapping[str, str]) -> tuple[Rung, ...]:
+    """The rungs on which ``launch`` can be done with a user's ``variables``, best first."""
+    if _WRAPPER in variables or launch.must_start_with(variables):
+        return (Rung.EXEC,)
+    return (
+        *((Rung.FORK,) if launch.preloads is not None else ()),
+        *((Rung.PARK,) if launch.parks else ()),
+        Rung.EXEC,
+    )
+
+
+def kind_of(launch: Launch, rung: Rung) -> Kind:
+    """The kind of home for ``launch`` on that rung."""
+    return Kind(rung, launch.paths, () if rung is Rung.EXEC else launch.argv)
+
+
+class Home:
+    """One sandbox, from ``make()`` to ``close()``, and the runtime process in it, if there is one.
+
+    ``on_end`` is called, at most once, if the sandbox ends by itself; whoever takes the home over
+    sets it.
+    """
+
+    def __init__(self, sandbox: Sandbox, rung: Rung, around: Surroundings) -> None:
+        self.sandbox = sandbox
+        self.runtime: RuntimeProcess | None = None
+        self.extensions: Extensions | None = None
+        self.on_end: Callable[[], None] = nothing
+        self._rung = rung
+        self._around = around
+        self._stop_endpoint: Callable[[], None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._ended = False
+
+    @classmethod
+    async def make(
+        cls,
+        launch: Launch,
+        rung: Rung,
+        around: Surroundings,
+        *,
+        create: Callable[[SandboxSpec], Awaitable[Sandbox]] | None = None,
+    ) -> Home:
+        """Make one, with a parked process unless the rung is EXEC.
+
+        ``create`` makes the sandbox; None: the backend does.
+
+        Raises:
+            ZygoteError: the rung is FORK, and forks do not work on this host.
+            SandboxError: it could not be made; nothing is left behind.
+        """
+        settings = around.settings
+        sandbox = await (create or around.backend.create)(
+            SandboxSpec(
+                id=around.ids.hex(8),
+                processes_max=settings.processes_max,
+                mounts=tuple(Mount(path.source, path.target) for path in launch.paths),
+                zygote=_zygote(launch) if rung is Rung.FORK else None,
+                listen_ports=(settings.endpoint_port, RUNTIME_API_PORT),
+            )
+        )
+        home = cls(sandbox, rung, around)
+        try:
+            # A socket of its own: the server closes what it serves, and so does the sandbox.
+            listening = sandbox.listeners[settings.endpoint_port].dup()
+            home._stop_endpoint = await around.serve_endpoint(listening)
+            home._watcher = around.scope.spawn(home._watch(), name=f"sandbox {sandbox.id}")
+            if rung is not Rung.EXEC:
+                home.runtime = await home._start(launch, None, on_idle_loss=home.lost, emit=None)
+        except BaseException:
+            await home.close()
+            raise
+        return home
+
+    async def _watch(self) -> None:
+        await self.sandbox.wait_ended()
+        self.lost()
+
+    def lost(self) -> None:
+        """It is of no more use: the sandbox has ended, or the process that was parked in it."""
+        if not self._ended:
+            self._ended = True
+            self.on_end()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody who takes it over would find nothing there."""
+        return self._ended
+
+    async def fit(self, fitting: Fitting) -> None:
+        """Make it one function's own.
+
+        Raises:
+            SandboxError: that failed, or the process that was parked has ended; it is of no use.
+        """
+        await self.sandbox.fit(fitting)
+        if self._ended or (self.runtime is not None and self.runtime.lost):
+            raise SandboxError(f"sandbox {self.sandbox.id} ended before anything ran in it")
+
+    # The runtime
+
+    async def run(
+        self,
+        launch: Launch,
+        variables: Mapping[str, str],
+        *,
+        extensions: Extensions,
+        variables_of_extensions: Mapping[str, str],
+        on_idle_loss: Callable[[], None],
+        emit: OnEvents,
+        timeout_s: float,
+    ) -> Signal:
+        """Have the extensions, and then the runtime, initialise; answers how that ended.
+
+        Raises:
+            SandboxError: it could not even be tried.
+        """
+        clock = self._around.clock
+        until_s = clock.monotonic_s() + timeout_s
+        self.extensions = extensions
+        if self.runtime is not None:
+            self.runtime.adopt(on_idle_loss=on_idle_loss, emit=emit, extensions=extensions)
+        try:
+            async with asyncio.timeout(timeout_s):
+                failure = await extensions.start(variables_of_extensions)
+                if failure is not None:
+                    return Failed(failure.error_type, failure.message)
+                if self._ended:
+                    return Stopped()
+                if self.runtime is None and self._rung is Rung.FORK:
+                    # A fork always waits to be told whose it is.
+                    self.runtime = await self._start(
+                        launch, None, on_idle_loss=on_idle_loss, emit=emit
+                    )
+                    self.runtime.adopt(on_idle_loss=on_idle_loss, emit=emit, extensions=extensions)
+                if self.runtime is not None:
+                    self.runtime.configure(launch, variables)
+                else:
+                    self.runtime = await self._start(
+                        launch,
+                        variables,
+                        on_idle_loss=on_idle_loss,
+                        emit=emit,
+                        extensions=extensions,
+                    )
+                await extensions.serve()
+        except NotExecutableError as err:
+            message = f"Couldn't start the runtime: {err}"
+            return InitFailed(Reply(message.encode(), NO_ENTRYPOINT))
+        except TimeoutError:
+            return TimedOut()
+        return await self.runtime.signals.wait(until_s - clock.monotonic_s())
+
+    async def _start(
+        self,
+        launch: Launch,
+        variables: Mapping[str, str] | None,
+        *,
+        on_idle_loss: Callable[[], None],
+        emit: OnEvents | None,
+        extensions: Extensions | None = None,
+    ) -> RuntimeProcess:
+        return await RuntimeProcess.start(
+            self.sandbox,
+            launch,
+            variables,
+            forked=self._rung is Rung.FORK,
+            on_idle_loss=on_idle_loss,
+            emit=emit,
+            extensions=extensions,
+            settings=self._around.settings,
+            scope=self._around.scope,
+        )
+
+    def port(self, asked: int) -> int:
+        """Where its processes reach what was to listen on the port ``asked``."""
+        return self.sandbox.listeners[asked].getsockname()[1]
+
+    @property
+    def signals(self) -> RuntimeSignals | None:
+        """What the runtime says, if there is one."""
+        return None if self.runtime is None else self.runtime.signals
+
+    async def end_runtime(self) -> None:
+        """End every process of the sandbox; ``/tmp`` stays."""
+        runtime, self.runtime = self.runtime, None
+        extensions, self.extensions = self.extensions, None
+        self.sandbox.limit_cpu_nowait(None)
+        try:
+            await self.sandbox.kill()
+        finally:
+            if runtime is not None:
+                runtime.close()
+            if extensions is not None:
+                extensions.close()
+                extensions.forget_waiting()
+
+    async def close(self) -> None:
+        """End everything and leave no trace. Safe to call twice."""
+        self._ended = True
+        if self._stop_endpoint is not None:
+            self._stop_endpoint()
+        if self.runtime is not None:
+            self.runtime.close()
+            self.runtime = None
+        if self.extensions is not None:
+            self.extensions.close()
+            self.extensions = None
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self.sandbox.limit_cpu_nowait(None)
+        await self.sandbox.close()
+
+
+def _zygote(launch: Launch) -> Zygote:
+    assert launch.preloads is not None
+    *interpreter, program = launch.argv
+    return Zygote(
+        tuple(interpreter),
+        str(PurePosixPath(program).parent),
+        launch.preloads,
+        tuple(zygote_variables().items()),
+    )
+
+
+def nothing() -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,412 @@
+"""Homes made ahead of need, so that a first call finds one to move into.
+
+* ``take()`` hands out one that is parked, or has one made; those who wait are served in the order
+  of their coming, and nothing is made for the stock while somebody waits.
+* The stock is filled a little after the last claim, a few homes at a time, by ``stock_rules``.
+* Where a rung of the ladder does not work on this host the next one serves; now and then it is
+  tried again, off the path.
+* A home that ends while it waits is thrown away. Kinds whose homes keep failing are tried again
+  after longer and longer pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alonzo.environments import stock_rules
+from alonzo.environments.home import Home, Kind, Rung, kind_of, nothing, rungs_of
+from alonzo.environments.stock_rules import Heat
+from alonzo.environments.surroundings import Surroundings
+from alonzo.lib.tasks import TaskScope
+from alonzo.runtimes.base import Launch
+from alonzo.sandbox.base import Fitting, SandboxError, ZygoteError
+
+log = logging.getLogger("alonzo.environments")
+
+#: Homes made for the stock beside each other, and all that are made beside each other.
+_FILLERS_MAX = 2
+_MAKERS_MAX = 4 * (os.cpu_count() or 1)
+
+#: The stock is filled once no claim has come for so long: a burst of claims has the processors for
+#: itself. It is filled all the same after the longer time.
+_CALM_S = 0.01
+_CALM_S_MAX = 0.25
+
+#: How many homes may end, or not be made, before a claim fails.
+_TRIES_MAX = 3
+
+#: How often to look whether there is too much in stock.
+_LOOK_EVERY_S = 2.0
+
+#: The first and the longest pause after a home that could not be made, or did not live.
+_PAUSE_S = 0.1
+_PAUSE_S_MAX = 30.0
+
+
+#: The first and the longest pause before a rung that did not work is tried again. A backend may
+#: remember for half a minute that a zygote did not work.
+_OUTAGE_S = 35.0
+_OUTAGE_S_MAX = 600.0
+
+
+@dataclass(slots=True, eq=False)
+class _Outage:
+    """A rung that does not work, for now."""
+
+    launch: Launch
+    rung: Rung
+    until_s: float
+    pause_s: float
+
+
+@dataclass(slots=True, eq=False)
+class _Shelf:
+    """The homes of one kind. ``launch`` is one of those that they are for."""
+
+    launch: Launch
+    rung: Rung
+    heat: Heat
+    parked: list[Home] = field(default_factory=list[Home])
+    waiting: deque[asyncio.Future[Home]] = field(default_factory=deque[asyncio.Future[Home]])
+    making: int = 0
+    failures: int = 0
+    paused_until_s: float = 0.0
+
+    def next_waiting(self) -> asyncio.Future[Home] | None:
+        """Who waits longest and has not given up."""
+        while self.waiting:
+            wish = self.waiting.popleft()
+            if not wish.done():
+                return wish
+        return None
+
+
+class Stock:
+    """The homes of one node that are nobody's yet.
+
+    ``environments`` says how many of ``environments_max`` are in use.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        environments: Callable[[], int],
+        *,
+        memory_bytes: Callable[[], int] | None = None,
+    ) -> None:
+        self._around = around
+        self._settings = around.settings
+        self._environments = environments
+        self._memory_bytes = memory_bytes or available_memory_bytes
+        self._shelves: dict[Kind, _Shelf] = {}
+        self._outages: dict[Kind, _Outage] = {}
+        self._makers = TaskScope()
+        self._making = 0
+        self._closers = TaskScope()
+        self._wake = asyncio.Event()
+        self._claimed_at_s = 0.0
+        self._closed = False
+
+    def __len__(self) -> int:
+        """How many are nobody's, or will be once they are made."""
+        return sum(
+            len(shelf.parked) + max(0, shelf.making - len(shelf.waiting))
+            for shelf in self._shelves.values()
+        )
+
+    def has(self, launch: Launch, variables: Mapping[str, str]) -> bool:
+        """Whether one is parked that ``take()`` would hand out at once."""
+        shelf = self._shelves.get(kind_of(launch, self._rung(launch, variables)))
+        return shelf is not None and bool(shelf.parked)
+
+    # Demand
+
+    def expect(self, launch: Launch, variables: Mapping[str, str], *, soon: bool = True) -> None:
+        """Somebody may take one for ``launch``, and ``soon`` probably will: a function is new."""
+        shelf = self._shelf(launch, self._rung(launch, variables))
+        if soon:
+            self._warm(shelf)
+        self._wake.set()
+
+    async def take_fitted(
+        self, launch: Launch, variables: Mapping[str, str], fitting: Fitting
+    ) -> Home:
+        """``take()`` one and make it the caller's own; another one if that fails or it ends.
+
+        Raises:
+            SandboxError: it went wrong again and again.
+        """
+        for left in reversed(range(_TRIES_MAX)):
+            home: Home | None = None
+            try:
+                home = await self.take(launch, variables)
+                home.on_end = nothing
+                await home.fit(fitting)
+            except BaseException as err:
+                if home is not None:
+                    self._close(home)
+                if not left or self._closed or not isinstance(err, SandboxError):
+                    raise
+            else:
+                return home
+        raise AssertionError("the last try raises")
+
+    async def take(self, launch: Launch, variables: Mapping[str, str]) -> Home:
+        """One for ``launch``, which is the caller's from now on.
+
+        ``variables`` are the user's own: some can only be had by executing a program with them.
+
+        Raises:
+            SandboxError: none can be made.
+        """
+        while True:
+            rung = self._rung(launch, variables)
+            try:
+                return await self._take(self._shelf(launch, rung))
+            except ZygoteError as err:
+                self._give_up(launch, rung, err)
+
+    async def _take(self, shelf: _Shelf) -> Home:
+        self._warm(shelf)
+        self._claimed_at_s = self._around.clock.monotonic_s()
+        self._wake.set()
+        while shelf.parked:
+            home = shelf.parked.pop()
+            if not home.is_lost:
+                return home
+        if self._closed:
+            raise SandboxError("the platform is stopping")
+        wish: asyncio.Future[Home] = asyncio.get_running_loop().create_future()
+        shelf.waiting.append(wish)
+        self._serve_waiting()
+        try:
+            return await wish
+        except asyncio.CancelledError:
+            if wish.done() and not wish.cancelled() and wish.exception() is None:
+                self._put(shelf, wish.result())
+            raise
+
+    def _warm(self, shelf: _Shelf) -> None:
+        shelf.heat = shelf.heat.risen(self._around.clock.monotonic_s())
+
+    # The ladder
+
+    def _rung(self, launch: Launch, variables: Mapping[str, str]) -> Rung:
+        for rung in rungs_of(launch, variables):
+            if not self._outages or kind_of(launch, rung) not in self._outages:
+                return rung
+        return Rung.EXEC
+
+    def _give_up(self, launch: Launch, rung: Rung, err: ZygoteError) -> None:
+        """The next rung serves until this one works again."""
+        kind = kind_of(launch, rung)
+        now_s = self._around.clock.monotonic_s()
+        outage = self._outages.get(kind)
+        if outage is not None:
+            outage.pause_s = min(2 * outage.pause_s, _OUTAGE_S_MAX)
+            outage.until_s = now_s + outage.pause_s
+            return
+        self._outages[kind] = _Outage(launch, rung, now_s + _OUTAGE_S, _OUTAGE_S)
+        log.warning("stock.no_zygote", extra={"argv": launch.argv, "error": str(err)})
+        shelf = self._shelves.pop(kind, None)
+        if shelf is None:
+            return
+        for home in shelf.parked:
+            self._close(home)
+        while (wish := shelf.next_waiting()) is not None:
+            wish.set_exception(err)
+        self._shelf(launch, self._rung(launch, {})).heat = shelf.heat
+        self._wake.set()
+
+    def _try_again(self, now_s: float) -> None:
+        """Begin to find out whether rungs that were given up work by now."""
+        for outage in list(self._outages.values()):
+            if outage.until_s <= now_s and not self._closed:
+                outage.until_s = now_s + _OUTAGE_S_MAX
+                self._makers.spawn(self._probe(outage), name="try a rung again")
+
+    async def _probe(self, outage: _Outage) -> None:
+        try:
+            home = await Home.make(outage.launch, outage.rung, self._around)
+        except ZygoteError as err:
+            self._give_up(outage.launch, outage.rung, err)
+        except SandboxError:  # Of another cause, which says nothing about the rung.
+            outage.until_s = self._around.clock.monotonic_s() + outage.pause_s
+        else:
+            meanwhile = kind_of(outage.launch, self._rung(outage.launch, {}))
+            self._outages.pop(kind_of(outage.launch, outage.rung), None)
+            self._clear(meanwhile)
+            log.warning("stock.zygote_works_again", extra={"argv": outage.launch.argv})
+            self._put(self._shelf(outage.launch, outage.rung), home)
+
+    def _clear(self, kind: Kind) -> None:
+        """Keep none of a kind any more, until one is asked for."""
+        shelf = self._shelves.get(kind)
+        if shelf is not None and not shelf.waiting:
+            del self._shelves[kind]
+            for home in shelf.parked:
+                self._close(home)
+
+    def _shelf(self, launch: Launch, rung: Rung) -> _Shelf:
+        kind = kind_of(launch, rung)
+        shelf = self._shelves.get(kind)
+        if shelf is None:
+            heat = Heat(0.0, self._around.clock.monotonic_s())
+            shelf = self._shelves[kind] = _Shelf(launch, rung, heat)
+        return shelf
+
+    # Making
+
+    def _serve_waiting(self) -> None:
+        """Begin to make as many as are waited for, up to the bound."""
+        for shelf in self._shelves.values():
+            while shelf.making < len(shelf.waiting) and self._making < _MAKERS_MAX:
+                self._begin(shelf)
+
+    def _begin(self, shelf: _Shelf) -> None:
+        shelf.making += 1
+        self._making += 1
+        self._makers.spawn(self._make(shelf), name="make a home")
+
+    async def _make(self, shelf: _Shelf) -> None:
+        home: Home | None = None
+        try:
+            home = await Home.make(shelf.launch, shelf.rung, self._around)
+        except ZygoteError as err:
+            self._give_up(shelf.launch, shelf.rung, err)
+        except Exception as err:  # noqa: BLE001 - whatever it is, the claim that waits must hear
+            self._pause(shelf)
+            wish = shelf.next_waiting()
+            if wish is not None:
+                wish.set_exception(err)
+            elif shelf.failures == 1:
+                log.warning("stock.not_filled", extra={"error": str(err)})
+        finally:
+            shelf.making -= 1
+            self._making -= 1
+            self._wake.set()
+        if home is not None:
+            self._put(shelf, home)
+        self._serve_waiting()
+
+    def _put(self, shelf: _Shelf, home: Home) -> None:
+        """Give a home to who waits longest, or put it on its shelf."""
+        current = self._shelves.get(kind_of(shelf.launch, shelf.rung)) is shelf
+        if self._closed or home.is_lost or not current:
+            self._close(home)
+        elif (wish := shelf.next_waiting()) is not None:
+            wish.set_result(home)
+        else:
+            home.on_end = lambda: self._lost(shelf, home)
+            shelf.parked.append(home)
+
+    def _lost(self, shelf: _Shelf, home: Home) -> None:
+        """One ended while it waited."""
+        if home in shelf.parked:
+            shelf.parked.remove(home)
+            self._pause(shelf)
+            self._close(home)
+            self._wake.set()
+
+    def _pause(self, shelf: _Shelf) -> None:
+        now_s = self._around.clock.monotonic_s()
+        if now_s > shelf.paused_until_s + _PAUSE_S_MAX:
+            shelf.failures = 0
+        shelf.failures += 1
+        pause_s = min(_PAUSE_S * 2 ** min(shelf.failures - 1, 10), _PAUSE_S_MAX)
+        shelf.paused_until_s = max(shelf.paused_until_s, now_s + pause_s)
+
+    def _close(self, home: Home) -> None:
+        self._closers.spawn(home.close(), name=f"close {home.sandbox.id}")
+
+    # Upkeep
+
+    async def run(self) -> None:
+        """Keep the stock as it should be, for ever."""
+        while True:
+            self._wake.clear()
+            wait_s = self._keep()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            await self._wait_for_calm()
+
+    async def _wait_for_calm(self) -> None:
+        clock = self._around.clock
+        until_s = clock.monotonic_s() + _CALM_S_MAX
+        # Each claim puts off the end.
+        while (now_s := clock.monotonic_s()) < min(  # noqa: ASYNC110 - no event ends it
+            until_s, self._claimed_at_s + _CALM_S
+        ):
+            await asyncio.sleep(self._claimed_at_s + _CALM_S - now_s)
+
+    def _keep(self) -> float:
+        """Begin to make what is missing, end what is too much. Answers when to look again."""
+        now_s = self._around.clock.monotonic_s()
+        wait_s = _LOOK_EVERY_S
+        self._try_again(now_s)
+        targets = self._targets(now_s)
+        for shelf, target in targets.items():
+            if len(shelf.parked) > target:
+                self._close(shelf.parked.pop(0))
+                wait_s = _CALM_S
+            elif shelf.paused_until_s > now_s:
+                wait_s = min(wait_s, shelf.paused_until_s - now_s)
+        # The barest shelf first, so that each kind soon has its first.
+        for shelf in sorted(targets, key=lambda shelf: len(shelf.parked)):
+            while (
+                len(shelf.parked) + shelf.making < targets[shelf]
+                and shelf.paused_until_s <= now_s
+                and self._making < _FILLERS_MAX
+                and not self._closed
+            ):
+                self._begin(shelf)
+        return wait_s
+
+    def _targets(self, now_s: float) -> dict[_Shelf, int]:
+        settings = self._settings
+        return stock_rules.wanted(
+            {shelf: shelf.heat for shelf in self._shelves.values()},
+            now_s=now_s,
+            floor=settings.parked_floor,
+            room=stock_rules.room(
+                parked_max=settings.parked_max,
+                memory_bytes=self._memory_bytes(),
+                memory_share=settings.parked_memory_share,
+                environments_free=settings.environments_max - self._environments(),
+            ),
+        )
+
+    async def give_up_one(self) -> bool:
+        """Throw one away, to make room; False if there is none. The fullest shelf gives it."""
+        fullest = max(self._shelves.values(), key=lambda shelf: len(shelf.parked), default=None)
+        if fullest is None or not fullest.parked:
+            return False
+        await fullest.parked.pop(0).close()
+        return True
+
+    async def close(self) -> None:
+        """Throw everything away; who waits hears of it."""
+        self._closed = True
+        await self._makers.close()
+        for shelf in self._shelves.values():
+            while (wish := shelf.next_waiting()) is not None:
+                wish.set_exception(SandboxError("the platform is stopping"))
+            while shelf.parked:
+                self._close(shelf.parked.pop())
+        await self._closers.drain()
+
+
+def available_memory_bytes() -> int:
+    """What the host says programs may still take."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
