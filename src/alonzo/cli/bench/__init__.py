@@ -1,1 +1,1 @@
-"""``alonzo bench``: this platform beside two baselines, on this machine, in one run."""
+"""``alonzo bench``: what this platform does on this machine, beside baselines, in one run."""

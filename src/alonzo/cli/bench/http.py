@@ -1,7 +1,4 @@
-"""The little HTTP/1.1 that the baselines and the load generator share: whole messages off a stream.
-
-Both ends are ours or the daemon's, so only framing is read: a length, or chunks up to the last one.
-"""
+"""The little HTTP/1.1 that the baselines read: whole requests off a stream, framed by a length."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ class MessageReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._head: bytes | None = None
-        self._length: int | None = 0
+        self._length = 0
 
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Take bytes; answer (head, body) once a message is whole. One message is in flight."""
@@ -35,14 +32,9 @@ class MessageReader:
         if self._head is None and not self._read_head():
             return None
         assert self._head is not None
-        if self._length is None:
-            if not self._buffer.endswith(b"0" + HEAD_END):
-                return None
-            body = bytes(self._buffer)
-        else:
-            if len(self._buffer) < self._length:
-                return None
-            body = bytes(self._buffer[: self._length])
+        if len(self._buffer) < self._length:
+            return None
+        body = bytes(self._buffer)
         head, self._head = self._head, None
         self._buffer.clear()
         return head, body
@@ -53,11 +45,11 @@ class MessageReader:
             return False
         self._head = bytes(self._buffer[:end]).lower()
         del self._buffer[: end + len(HEAD_END)]
-        self._length = 0
-        for line in self._head.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            if name == b"content-length":
-                self._length = int(value)
-            elif name == b"transfer-encoding":
-                self._length = None
+        self._length = content_length(self._head) or 0
         return True
+
+
+def content_length(head: bytes) -> int | None:
+    """What a lower-case head says of the body's length; None if it says nothing."""
+    _, found, rest = head.partition(b"\r\ncontent-length:")
+    return int(rest.partition(b"\r\n")[0]) if found else None

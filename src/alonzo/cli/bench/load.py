@@ -1,89 +1,124 @@
-"""The load generator: its own process, raw sockets, requests signed beforehand.
+"""The load generator: its own process, one thread, raw sockets, requests signed beforehand.
 
-Reads one ``Job`` as a line of JSON from standard input, runs it, writes one line of JSON, and so on
-until the input ends. A job opens its connections first; a latency is the time from handing the
-request to the kernel until the last byte of the answer has been read.
+Reads a job from standard input, runs it, writes the result, and so on until the input ends. A job
+opens its connections first; a latency is the time from handing the request to the kernel until the
+last byte of the answer has been read. Looking at the answer comes after the clock was read.
 """
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import json
+import select
+import socket
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from array import array
+from dataclasses import dataclass, field
+from typing import IO
 
-import uvloop
-
-from alonzo.cli.bench.http import Connection, MessageReader
+from alonzo.cli.bench.http import HEAD_END, content_length
 
 #: A job that makes no progress for so long has failed.
-JOB_S_MAX = 60.0
+SILENCE_S_MAX = 60.0
+READ_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to send, and how often.
 
-    Each of ``clients`` connections sends ``requests`` in turn, one at a time, until the job has
-    sent ``count`` or ``duration_s`` is over, whichever comes first. With ``echo`` an answer counts
-    only if its JSON is that of the request's body.
+    ``clients`` connections send ``requests`` in turn, whichever is free the next one, until the job
+    has sent ``count`` or ``duration_s`` is over, whichever comes first. With ``echo`` an answer
+    counts only if its JSON is that of the request's body; with ``expect`` only if its body is that.
     """
 
     host: str
     port: int
-    requests: list[str]
+    requests: list[bytes]
     clients: int = 1
     count: int | None = None
     duration_s: float | None = None
     echo: bool = False
+    expect: bytes | None = None
 
 
 @dataclass(slots=True)
 class Result:
-    """What came out: a latency in seconds for each good answer, the wall time, and what failed."""
+    """What came out: a latency in seconds for each good answer, and what failed.
+
+    ``elapsed_s`` is from the first request to the last answer, ``cpu_s`` what this generator used
+    of a processor in that time.
+    """
 
     latencies_s: list[float] = field(default_factory=list[float])
     elapsed_s: float = 0.0
+    cpu_s: float = 0.0
     failures: int = 0
     first_failure: str = ""
 
 
-class Client(Connection):
-    """One connection."""
+class Client:
+    """One connection, and the answer that it is reading."""
 
-    def __init__(self, run: Run, requests: list[bytes]) -> None:
-        self.run = run
-        self.requests = requests
-        self.reader = MessageReader()
-        self.sent = 0
+    __slots__ = ("body", "filled", "head", "request", "sock", "started_s", "unsent")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.request = b""
         self.started_s = 0.0
+        self.unsent: memoryview | None = None
+        self.head = b""
+        self.body: bytearray | None = None
+        self.filled = 0
 
-    def send_next(self) -> None:
-        """Send a request, or say that this connection is finished."""
-        if not self.run.take():
-            self.run.finished()
-            return
-        request = self.requests[self.sent % len(self.requests)]
-        self.sent += 1
+    def send(self, request: bytes) -> None:
+        """Start a request; ``unsent`` is what the kernel did not take yet."""
+        self.request = request
+        self.body = None
+        self.head = b""
         self.started_s = time.perf_counter()
-        self.transport.write(request)
+        taken = self.sock.send(request)
+        if taken < len(request):
+            self.unsent = memoryview(request)[taken:]
 
-    def data_received(self, data: bytes) -> None:
-        """Time a whole answer and go on."""
-        message = self.reader.feed(data)
-        if message is None:
-            return
-        latency_s = time.perf_counter() - self.started_s
-        request = self.requests[(self.sent - 1) % len(self.requests)]
-        self.run.record(latency_s, request, *message)
-        self.send_next()
+    def push(self) -> None:
+        """Hand over more of a request that was too long for one go."""
+        assert self.unsent is not None
+        left = self.unsent[self.sock.send(self.unsent) :]
+        self.unsent = left or None
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """A connection that ends early takes its request with it."""
-        if not self.run.done.is_set():
-            self.run.fail(f"connection lost: {exc}")
-            self.run.finished()
+    def receive(self) -> bool:
+        """Read what is there; whether the answer is whole.
+
+        Raises:
+            ConnectionError: the connection ended, or the answer has no length.
+        """
+        if self.body is not None:
+            taken = self.sock.recv_into(memoryview(self.body)[self.filled :])
+            if not taken:
+                raise ConnectionError("the server closed the connection in an answer")
+            self.filled += taken
+            return self.filled >= len(self.body)
+        data = self.sock.recv(READ_BYTES)
+        if not data:
+            raise ConnectionError("the server closed the connection")
+        self.head += data
+        end = self.head.find(HEAD_END)
+        if end < 0:
+            return False
+        begun = self.head[end + len(HEAD_END) :]
+        self.head = self.head[:end].lower()
+        length = content_length(self.head)
+        if length is None:
+            raise ConnectionError("the answer has no Content-Length")
+        self.filled = len(begun)
+        if self.filled == length:
+            self.body = bytearray(begun)
+            return True
+        self.body = bytearray(length)
+        self.body[: self.filled] = begun
+        return False
 
 
 class Run:
@@ -92,80 +127,165 @@ class Run:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.result = Result()
-        self.done = asyncio.Event()
-        self.left = job.count
-        self.active = job.clients
+        self.sent = 0
+        self.count = sys.maxsize if job.count is None else job.count
         self.end_s = float("inf")
+        self.active: dict[int, Client] = {}
 
-    def take(self) -> bool:
-        """Whether one more request is to be sent."""
-        if self.left is not None:
-            if self.left == 0:
-                return False
-            self.left -= 1
-        return time.perf_counter() < self.end_s
+    def carry_out(self) -> Result:
+        """Run it to its end."""
+        job, clients = self.job, [self._connect() for _ in range(self.job.clients)]
+        with select.epoll() as poll:
+            for client in clients:
+                client.sock.setblocking(False)
+                poll.register(client.sock, select.EPOLLIN)
+            cpu_s, started_s = time.process_time(), time.perf_counter()
+            if job.duration_s is not None:
+                self.end_s = started_s + job.duration_s
+            for client in clients:
+                self._next(client, poll)
+            while self.active:
+                events = poll.poll(SILENCE_S_MAX)
+                if not events:
+                    self._fail(f"no answer for {SILENCE_S_MAX:.0f} s")
+                    break
+                for descriptor, _ in events:
+                    self._look(self.active[descriptor], poll)
+            self.result.elapsed_s = time.perf_counter() - started_s
+            self.result.cpu_s = time.process_time() - cpu_s
+        for client in clients:
+            client.sock.close()
+        return self.result
 
-    def record(self, latency_s: float, request: bytes, head: bytes, body: bytes) -> None:
-        """Count one answer, if it is a good one."""
-        if not head.startswith(b"http/1.1 200") or b"x-amz-function-error" in head:
+    def _connect(self) -> Client:
+        sock = socket.create_connection((self.job.host, self.job.port), SILENCE_S_MAX)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return Client(sock)
+
+    def _next(self, client: Client, poll: select.epoll) -> None:
+        descriptor = client.sock.fileno()
+        if self.sent >= self.count or time.perf_counter() >= self.end_s:
+            if self.active.pop(descriptor, None) is not None:
+                poll.unregister(descriptor)
+            return
+        self.active[descriptor] = client
+        request = self.job.requests[self.sent % len(self.job.requests)]
+        self.sent += 1
+        client.send(request)
+        if client.unsent:
+            poll.modify(descriptor, select.EPOLLIN | select.EPOLLOUT)
+
+    def _look(self, client: Client, poll: select.epoll) -> None:
+        try:
+            if client.unsent:
+                client.push()
+                if client.unsent:
+                    return
+                poll.modify(client.sock, select.EPOLLIN)
+            if not client.receive():
+                return
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._fail(str(error))
+            poll.unregister(client.sock)
+            del self.active[client.sock.fileno()]
+            return
+        self._record(time.perf_counter() - client.started_s, client)
+        self._next(client, poll)
+
+    def _record(self, latency_s: float, client: Client) -> None:
+        head, body = client.head, client.body or bytearray()
+        if not head.startswith(b"http/1.1 2") or b"\r\nx-amz-function-error:" in head:
             status = head.split(b"\r\n", 1)[0].decode()
-            self.fail(f"{status}: {body[:200].decode(errors='replace')}")
-        elif self.job.echo and not is_echo(request, body):
-            self.fail("the answer is not the event that was sent")
+            self._fail(f"{status}: {bytes(body[:200]).decode(errors='replace')}")
+        elif self.job.echo and not is_echo(client.request, body):
+            self._fail("the answer is not the event that was sent")
+        elif self.job.expect is not None and bytes(body) != self.job.expect:
+            self._fail(f"the answer is {bytes(body[:200])!r}, not {self.job.expect!r}")
         else:
             self.result.latencies_s.append(latency_s)
 
-    def fail(self, what: str) -> None:
-        """Count a failure; the first one is kept."""
+    def _fail(self, what: str) -> None:
         self.result.failures += 1
         self.result.first_failure = self.result.first_failure or what
 
-    def finished(self) -> None:
-        """A connection has nothing more to do."""
-        self.active -= 1
-        if self.active <= 0:
-            self.done.set()
 
-
-def is_echo(request: bytes, body: bytes) -> bool:
+def is_echo(request: bytes, body: bytes | bytearray) -> bool:
     """Whether the body is the event of the request; equal bytes save the parsing."""
-    sent = request.partition(b"\r\n\r\n")[2]
-    return sent == body or json.loads(sent) == json.loads(body)
+    if body and request.endswith(body) and request.endswith(HEAD_END, 0, -len(body)):
+        return True
+    try:
+        return json.loads(request.partition(HEAD_END)[2]) == json.loads(body)
+    except ValueError:
+        return False
 
 
-async def carry_out(job: Job) -> Result:
-    """Run a job to its end."""
-    loop = asyncio.get_running_loop()
-    requests = [bytes.fromhex(text) for text in job.requests]
-    run = Run(job)
-    clients: list[Client] = []
-    for number in range(job.clients):
-        turn = number % len(requests)
-        turned = requests[turn:] + requests[:turn]
-        _, client = await loop.create_connection(
-            lambda turned=turned: Client(run, turned), job.host, job.port
-        )
-        clients.append(client)
-    started_s = time.perf_counter()
-    if job.duration_s is not None:
-        run.end_s = started_s + job.duration_s
-    for client in clients:
-        client.send_next()
-    async with asyncio.timeout(JOB_S_MAX):
-        await run.done.wait()
-    run.result.elapsed_s = time.perf_counter() - started_s
-    for client in clients:
-        client.transport.close()
-    return run.result
+# On the pipe a job and a result are a line of JSON, and then what is long: bytes.
 
 
-async def serve_jobs() -> None:
+def write_job(job: Job, stream: IO[bytes]) -> None:
+    """Hand a job to a generator's standard input."""
+    head = {
+        "host": job.host,
+        "port": job.port,
+        "clients": job.clients,
+        "count": job.count,
+        "duration_s": job.duration_s,
+        "echo": job.echo,
+        "expect": None if job.expect is None else job.expect.decode(),
+        "sizes": [len(request) for request in job.requests],
+    }
+    stream.write(json.dumps(head).encode() + b"\n" + b"".join(job.requests))
+    stream.flush()
+
+
+def read_job(stream: IO[bytes]) -> Job | None:
+    """The next job; None at the end of the input."""
+    line = stream.readline()
+    if not line:
+        return None
+    head = json.loads(line)
+    requests = [stream.read(size) for size in head.pop("sizes")]
+    expect = head.pop("expect")
+    return Job(**head, requests=requests, expect=None if expect is None else expect.encode())
+
+
+def write_result(result: Result, stream: IO[bytes]) -> None:
+    """Hand a result back."""
+    head = {
+        "elapsed_s": result.elapsed_s,
+        "cpu_s": result.cpu_s,
+        "failures": result.failures,
+        "first_failure": result.first_failure,
+        "count": len(result.latencies_s),
+    }
+    stream.write(json.dumps(head).encode() + b"\n" + array("d", result.latencies_s).tobytes())
+    stream.flush()
+
+
+def read_result(stream: IO[bytes]) -> Result | None:
+    """A generator's result; None if it ended instead."""
+    line = stream.readline()
+    if not line:
+        return None
+    head = json.loads(line)
+    latencies = array("d")
+    latencies.frombytes(stream.read(head.pop("count") * latencies.itemsize))
+    return Result(latencies.tolist(), **head)
+
+
+def main() -> None:
     """Jobs in, results out, until the input ends."""
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        result = await carry_out(Job(**json.loads(line)))
-        print(json.dumps(asdict(result)), flush=True)
+    gc.disable()
+    while (job := read_job(sys.stdin.buffer)) is not None:
+        try:
+            result = Run(job).carry_out()
+        except OSError as error:
+            result = Result(failures=1, first_failure=str(error))
+        write_result(result, sys.stdout.buffer)
+        gc.collect()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve_jobs())
+    main()

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,18 +17,25 @@ from urllib.parse import urlsplit
 import click
 
 READY = re.compile(r"listening on (http://[\w.:\[\]]+)")
-START_S_MAX = 20.0
-STOP_S_MAX = 20.0
+START_S_MAX = 30.0
+STOP_S_MAX = 30.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+#: How long a server must not have used its processor, or changed its processes, to be at rest.
+REST_S = 0.06
+REST_S_MAX = 15.0
+
+Cores = frozenset[int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that listens. ``pid`` is its first process."""
+    """A server that listens. ``pid`` is its first process; it took ``start_s`` to listen."""
 
     pid: int
     host: str
     port: int
+    start_s: float
 
     @property
     def url(self) -> str:
@@ -37,31 +44,45 @@ class Server:
 
 
 @contextmanager
-def running(*arguments: str, cores: set[int] | None) -> Generator[Server]:
+def on_cores(cores: Cores) -> Generator[None]:
+    """Whatever is started in the block runs on these only."""
+    if cores is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def running(*arguments: str, cores: Cores = None) -> Generator[Server]:
     """``python -m arguments`` on the given cores; ended when the block is left.
 
     Raises:
         click.ClickException: it did not start; the text has what it printed.
     """
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        began_s = time.perf_counter()
+        with on_cores(cores):
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
         try:
-            if cores is not None:
-                os.sched_setaffinity(process.pid, cores)
-            deadline_s = time.monotonic() + START_S_MAX
             while (ready := READY.search(os.pread(output.fileno(), 1 << 16, 0).decode())) is None:
-                if process.poll() is not None or time.monotonic() > deadline_s:
+                if process.poll() is not None or time.perf_counter() - began_s > START_S_MAX:
                     output.seek(0)
                     raise click.ClickException(f"'{arguments[0]}' did not start:\n{output.read()}")
-                time.sleep(0.01)
+                time.sleep(0.002)
+            start_s = time.perf_counter() - began_s
             url = urlsplit(ready[1])
-            yield Server(process.pid, url.hostname or "", url.port or 0)
+            yield Server(process.pid, url.hostname or "", url.port or 0, start_s)
         finally:
             process.terminate()
             try:
@@ -71,13 +92,26 @@ def running(*arguments: str, cores: set[int] | None) -> Generator[Server]:
                 process.wait()
 
 
+def time_program(arguments: list[str], count: int) -> list[float]:
+    """Seconds from starting a program until it has ended, for each of ``count`` runs."""
+    taken: list[float] = []
+    for _ in range(count):
+        began_s = time.perf_counter()
+        pid = os.posix_spawn(arguments[0], arguments, os.environ)
+        _, status = os.waitpid(pid, 0)
+        taken.append(time.perf_counter() - began_s)
+        if status:
+            raise click.ClickException(f"'{' '.join(arguments)}' failed.")
+    return taken
+
+
 def tree(pid: int) -> Iterator[Path]:
     """The ``/proc`` folder of ``pid`` and of every process below it."""
     parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        fields = _stat(entry) if entry.name.isdigit() else None
+    for name in os.listdir("/proc"):
+        fields = _stat(Path("/proc", name)) if name.isdigit() else None
         if fields is not None:
-            parents.setdefault(int(fields[1]), []).append(int(entry.name))
+            parents.setdefault(int(fields[1]), []).append(int(name))
     todo = [pid]
     while todo:
         current = todo.pop()
@@ -95,21 +129,41 @@ def _stat(folder: Path) -> list[str] | None:
 
 def cpu_s(pid: int, *, below: bool) -> float:
     """CPU seconds that a process has used; with ``below``, those of its living tree."""
-    ticks = 0
-    for folder in tree(pid) if below else [Path("/proc", str(pid))]:
-        fields = _stat(folder)
-        if fields is not None:
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS_PER_S
+    folders = tree(pid) if below else [Path("/proc", str(pid))]
+    return sum(_used_s(folder) for folder in folders)
 
 
-def pss_mib(pid: int) -> float | None:
-    """Proportional memory of a process tree in MiB; None if the kernel does not show all of it."""
+def _used_s(folder: Path) -> float:
+    # The kernel has two records: one is cut to whole ticks, the other forgets threads that ended.
+    fields = _stat(folder)
+    if fields is None:
+        return 0.0
+    exact_ns = 0
+    with suppress(OSError):
+        for thread in os.listdir(folder / "task"):
+            exact_ns += int((folder / "task" / thread / "schedstat").read_text().split()[0])
+    return max((int(fields[11]) + int(fields[12])) / TICKS_PER_S, exact_ns / 1e9)
+
+
+def rest(pid: int) -> None:
+    """Wait until a process tree does nothing: whatever it makes ahead of need has been made."""
+    deadline_s = time.monotonic() + REST_S_MAX
+    calm_since_s, before = time.monotonic(), (0, 0.0)
+    while time.monotonic() - calm_since_s < REST_S and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+        count, used_s = sum(1 for _ in tree(pid)), cpu_s(pid, below=True)
+        now = (count, round(used_s, 2))
+        if now != before:
+            calm_since_s, before = time.monotonic(), now
+
+
+def pss_mib(pid: int, *, below: bool = True) -> float | None:
+    """Proportional memory of a process or its tree in MiB; None if the kernel shows only a part."""
     kib = 0
-    for folder in tree(pid):
+    for folder in tree(pid) if below else [Path("/proc", str(pid))]:
         try:
             rollup = (folder / "smaps_rollup").read_text()
-        except ProcessLookupError:
+        except (ProcessLookupError, FileNotFoundError):
             continue
         except OSError:
             return None

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
-import zipfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from alonzo.cli.bench.load import Job, Result
-from alonzo.cli.bench.processes import Server
+from alonzo.cli.bench.functions import Function
+from alonzo.cli.bench.host import Noise
+from alonzo.cli.bench.load import Job, Result, read_result, write_job
+from alonzo.cli.bench.processes import Server, rest
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
 REGION = "us-east-1"
 ROLE = "arn:aws:iam::000000000000:role/bench"
-ACTIVE_POLL_S = 0.02
+ACTIVE = {"Delay": 0.02, "MaxAttempts": 3000}
 
-#: The function under measurement: the event comes back, after a sleep if it asks for one.
-ECHO = """\
-import time
-
-def handler(event, context):
-    if "sleep_s" in event:
-        time.sleep(event["sleep_s"])
-    return event
-"""
+#: Different requests to send in turn, so that no server can remember the one.
+BATCH = 64
 
 
-def event(payload_bytes: int) -> bytes:
+def event(payload_bytes: int, number: int = 0) -> bytes:
     """A JSON document of that size, spelled as Python's ``json.dumps`` spells it."""
-    return json.dumps({"data": "x" * (payload_bytes - 12)}).encode()
+    mark = f"{number:06}"
+    return json.dumps({"data": mark + "x" * (payload_bytes - 12 - len(mark))}).encode()
 
 
 def sleep_event(sleep_s: float) -> bytes:
@@ -45,8 +40,9 @@ def sleep_event(sleep_s: float) -> bytes:
 class Generator:
     """The load generator's process."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], noise: Noise) -> None:
         self._process = process
+        self._noise = noise
 
     def run(self, job: Job) -> Result:
         """Carry out a job.
@@ -54,33 +50,38 @@ class Generator:
         Raises:
             click.ClickException: an answer was not a good one, so its time means nothing.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asdict(job)) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise click.ClickException("the load generator ended early; see above.")
-        result = Result(**json.loads(answer))
+        result = self.run_anyhow(job)
         if result.failures:
             raise click.ClickException(
                 f"{result.failures} requests failed, the first one with: {result.first_failure}"
             )
         return result
 
+    def run_anyhow(self, job: Job) -> Result:
+        """Carry out a job; failures are in the result."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._noise.watch():
+            write_job(job, self._process.stdin)
+            result = read_result(self._process.stdout)
+        if result is None:
+            raise click.ClickException("the load generator ended early; see above.")
+        return result
 
-@dataclass(frozen=True, slots=True)
+
 class Target:
     """A server under measurement."""
 
-    name: str
-    server: Server
-    generator: Generator
-    signer: Credentials
-    lambda_client: Any = None
+    def __init__(
+        self, name: str, server: Server, generator: Generator, signer: Credentials
+    ) -> None:
+        self.name = name
+        self.server = server
+        self._generator = generator
+        self._signer = signer
 
-    def request(self, body: bytes, function: str = "echo") -> str:
-        """One signed Invoke, whole, as hex. It stays valid for minutes, so it is sent repeatedly.
+    def request(self, body: bytes, function: str = "echo", qualifier: str = "") -> bytes:
+        """One signed Invoke, whole. It stays valid for minutes, so it may be sent repeatedly.
 
         The baselines get the very same bytes and ignore the signature.
         """
@@ -88,6 +89,8 @@ class Target:
         from botocore.awsrequest import AWSRequest
 
         path = f"/2015-03-31/functions/{function}/invocations"
+        if qualifier:
+            path += f"?Qualifier={qualifier}"
         request = AWSRequest(
             "POST",
             self.server.url + path,
@@ -98,42 +101,90 @@ class Target:
                 "User-Agent": "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux lang/python#3.11",
             },
         )
-        SigV4Auth(self.signer, "lambda", REGION).add_auth(request)
+        SigV4Auth(self._signer, "lambda", REGION).add_auth(request)
         head = [f"POST {path} HTTP/1.1", f"Host: {self.server.host}:{self.server.port}"]
         head += [f"{name}: {value}" for name, value in request.headers.items()]
         head += [f"Content-Length: {len(body)}"]
-        return ("\r\n".join(head) + "\r\n\r\n").encode().hex() + body.hex()
+        return ("\r\n".join(head) + "\r\n\r\n").encode() + body
 
-    def load(self, requests: list[str], **options: Any) -> Result:
-        """Send requests as the options of ``Job`` say."""
-        return self.generator.run(Job(self.server.host, self.server.port, requests, **options))
+    def batch(self, payload_bytes: int, function: str = "echo", count: int = BATCH) -> list[bytes]:
+        """So many different signed requests of one size."""
+        return [self.request(event(payload_bytes, number), function) for number in range(count)]
+
+    def load(self, requests: list[bytes], **options: Any) -> Result:
+        """Send requests as the options of ``Job`` say; each answer must be good."""
+        return self._generator.run(self._job(requests, options))
+
+    def load_anyhow(self, requests: list[bytes], **options: Any) -> Result:
+        """Send requests as the options of ``Job`` say; failures are counted."""
+        return self._generator.run_anyhow(self._job(requests, options))
+
+    def _job(self, requests: list[bytes], options: Mapping[str, Any]) -> Job:
+        return Job(self.server.host, self.server.port, requests, **options)
 
     def warm_up(self, environments: int, function: str = "echo") -> None:
         """Have so many environments idle: none of so many calls ends before the last one began."""
         requests = [self.request(sleep_event(0.2 + 0.02 * environments), function)]
         self.load(requests, clients=environments, count=environments, echo=True)
 
-    def create(self, name: str) -> None:
-        """Create the function anew under that name, and wait until it is Active."""
-        package = io.BytesIO()
-        with zipfile.ZipFile(package, "w") as archive:
-            archive.writestr("handler.py", f"# {name}\n{ECHO}")
-        self.lambda_client.create_function(
-            FunctionName=name,
-            Runtime=python_runtime(),
-            Handler="handler.handler",
-            Role=ROLE,
-            Code={"ZipFile": package.getvalue()},
-            MemorySize=128,
-            Timeout=30,
-        )
-        self.lambda_client.get_waiter("function_active_v2").wait(
-            FunctionName=name, WaiterConfig={"Delay": ACTIVE_POLL_S, "MaxAttempts": 1000}
-        )
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A function that is Active."""
+
+    name: str
+    runtime: str
 
 
-def python_runtime() -> str:
-    """The interpreter that runs this, which the platform finds too."""
-    import sys
+class Platform(Target):
+    """A whole Alonzo, where functions can be created."""
 
-    return f"python3.{sys.version_info.minor}"
+    def __init__(
+        self,
+        server: Server,
+        generator: Generator,
+        signer: Credentials,
+        lambda_client: Any,
+    ) -> None:
+        super().__init__("alonzo", server, generator, signer)
+        self.lambda_client = lambda_client
+
+    def create(self, name: str, function: Function) -> Created:
+        """Create a function and wait until it is Active.
+
+        Raises:
+            RuntimeMissingError: this host has none of its runtimes.
+        """
+        refusal = ""
+        for runtime in function.runtimes:
+            try:
+                self.lambda_client.create_function(
+                    FunctionName=name,
+                    Runtime=runtime,
+                    Handler=function.handler,
+                    Role=ROLE,
+                    Code={"ZipFile": function.package(name)},
+                    MemorySize=function.memory_mib,
+                    Timeout=60,
+                    Environment={"Variables": dict(function.variables)},
+                )
+            except self.lambda_client.exceptions.InvalidParameterValueException as error:
+                refusal = str(error)
+                continue
+            waiter = self.lambda_client.get_waiter("function_active_v2")
+            waiter.wait(FunctionName=name, WaiterConfig=ACTIVE)
+            return Created(name, runtime)
+        raise RuntimeMissingError(refusal)
+
+    def delete(self, *names: str) -> None:
+        """Delete functions, and with them their environments."""
+        for name in names:
+            self.lambda_client.delete_function(FunctionName=name)
+
+    def rest(self) -> None:
+        """Wait until the platform does nothing: what it keeps ready has been made."""
+        rest(self.server.pid)
+
+
+class RuntimeMissingError(Exception):
+    """No runtime of a function is on this host. The text is the platform's."""
