@@ -3,7 +3,7 @@
 #   make quickstart   set up, start the platform, deploy and invoke an example, show the times
 #   make test         set up and run every test            make test-all   the perf tests as well
 #   make check        lint, types, import rules, style     make fmt        write the formatting
-#   make bench        measure beside two baselines         make lock       pin dependencies anew
+#   make bench        measure this machine (BENCH_ARGS)    make lock       pin dependencies anew
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -32,10 +32,12 @@ $(BIN)/python:
 
 $(VENV)/.quickstart: requirements/quickstart.lock pyproject.toml | $(BIN)/python
 	@tools/install.sh $(VENV) requirements/quickstart.lock
+	@tools/host_packages.sh
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(BIN)/python
 	@tools/install.sh $(VENV) requirements/dev.lock
+	@tools/host_packages.sh
 	@touch $@ $(VENV)/.quickstart
 
 setup: $(VENV)/.dev

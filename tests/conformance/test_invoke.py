@@ -79,7 +79,10 @@ def test_a_timeout_ends_the_attempt_and_keeps_tmp(function):
     ],
 )  # fmt: skip
 def test_a_process_that_ends_is_named_as_aws_names_it(function, body, error_type, text):
-    fragile = function(f"def handler(event, context):\n    if event: {body}\n    return 'fine'")
+    # A share of a processor takes its time to fill the memory.
+    fragile = function(
+        f"def handler(event, context):\n    if event: {body}\n    return 'fine'", Timeout=30
+    )
     assert fragile.invoke().json == "fine"
     failed = fragile.invoke(1, LogType="Tail")
     assert failed.function_error == "Unhandled"

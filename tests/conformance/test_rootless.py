@@ -1,124 +1,28 @@
-"""The platform run by an ordinary user: the same functions, the same isolation."""
+"""The platform run by an ordinary user: the same functions, the same limits.
+
+What hostile code comes to there is in ``test_attacks.py``.
+"""
 
 import importlib.metadata
 import os
 import re
-import shutil
-import socket
-import subprocess
 import sysconfig
-import tempfile
 from pathlib import Path
 
 import pytest
 
-import alonzo
-from alonzo.testing.daemon import DaemonProcess
 from alonzo.testing.functions import deploy
+from alonzo.testing.rootless import rootless_daemon, why_not_rootless
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
-NOBODY = 65534
-SYSTEM_PYTHON = "/usr/bin/python3"
-
-REFUSALS = {"PermissionError", "OSError", "ConnectionRefusedError", "ProcessLookupError",
-            "Operation not permitted"}  # fmt: skip
-SECRET = "planted-" + os.urandom(8).hex()
-
-#: Shows what a home like root's hides: the installed packages, and this package's source.
-SHOW = 'mount --bind "$0" /mnt && mount --bind "$1" /srv && shift && exec "$@"'
-
-PROBE = """
-import ctypes, os, socket
-libc = ctypes.CDLL(None, use_errno=True)
-
-def attempt(action):
-    try:
-        return repr(action())[:200]
-    except BaseException as error:
-        return type(error).__name__
-
-def system_call(number, *arguments):
-    result = libc.syscall(number, *arguments)
-    return result if result >= 0 else os.strerror(ctypes.get_errno())
-
-def connect(family, address):
-    with socket.socket(family) as s:
-        s.settimeout(2); s.connect(address); return "connected"
-
-def handler(event, context):
-    status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
-    return {
-        "uids": sorted({os.getuid(), os.geteuid(), os.getgid(), os.getegid(), *os.getgroups()}),
-        "caps": [status["Cap" + name].strip() for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")],
-        "no_new_privs": status["NoNewPrivs"].strip(), "seccomp": status["Seccomp"].strip(),
-        "processes": sorted(int(d) for d in os.listdir("/proc") if d.isdigit()),
-        "files": [attempt(lambda: open(path).read()) for path in event["files"]],
-        "folders": [attempt(lambda: os.listdir(path)) for path in event["folders"]],
-        "secret": event["secret"] in str(dict(os.environ)),
-        "mounts": open("/proc/self/mountinfo").read(),
-        "refused": {
-            "host_port": attempt(lambda: connect(socket.AF_INET, ("127.0.0.1", event["port"]))),
-            "abstract": attempt(lambda: connect(socket.AF_UNIX, "\\0" + event["secret"])),
-            "signal": attempt(lambda: os.kill(event["pid"], 0)),
-            "setuid": attempt(lambda: os.setuid(0)),
-            "setgid": attempt(lambda: os.setgid(0)),
-            "chroot": attempt(lambda: os.chroot("/tmp")),
-            "write_code": attempt(lambda: open("/var/task/x", "w")),
-            "write_usr": attempt(lambda: open("/usr/x", "w")),
-            "write_map": attempt(lambda: open("/proc/self/uid_map", "wb", 0).write(b"0 0 1")),
-            "sysctl": attempt(lambda: open("/proc/sys/kernel/hostname", "w")),
-            "mount": system_call(165, b"a", b"/tmp", b"tmpfs", 0, 0),
-            "unshare_user": system_call(272, 0x10000000),
-            "unshare_mount": system_call(272, 0x20000),
-            "setns": system_call(308, 0, 0), "ptrace": system_call(101, 16, 1, 0, 0),
-            "bpf": system_call(321, 0, 0, 0), "userfaultfd": system_call(323, 0),
-        },
-    }
-"""
-
-
-def _version(python):
-    done = subprocess.run([python, "-V"], capture_output=True, text=True, check=False)
-    return done.stdout.strip().rpartition(".")[0]
-
-
-def _command():
-    """How an ordinary user runs the package here, and the skip reason if none can."""
-    if os.geteuid() != 0:
-        return None
-    ours = f"Python {sysconfig.get_python_version()}"
-    if not Path(SYSTEM_PYTHON).exists() or _version(SYSTEM_PYTHON) != ours:
-        pytest.skip(f"needs {SYSTEM_PYTHON} to be {ours}, for a user who may not see ours")
-    if shutil.which("setpriv") is None or shutil.which("unshare") is None:
-        pytest.skip("needs setpriv and unshare")
-    source = str(Path(alonzo.__file__).parents[1])
-    show = ["unshare", "--mount", "sh", "-c", SHOW, sysconfig.get_path("purelib"), source]
-    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    return [*show, *drop, SYSTEM_PYTHON, "-m", "alonzo"]
 
 
 @pytest.fixture(scope="module")
 def platform():
-    command = _command()
-    with tempfile.TemporaryDirectory(prefix="alonzo-rootless-") as folder:
-        Path(folder).chmod(0o755)
-        home = Path(folder) / "home"
-        home.mkdir()
-        options = {}
-        if command is not None:
-            os.chown(home, NOBODY, NOBODY)
-            environment = {
-                "PYTHONPATH": "/srv:/mnt",
-                "HOME": str(home),
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "PLANTED_SECRET": SECRET,
-            }
-            options = {"command": command, "environment": environment}
-        process = DaemonProcess(home / "data", **options)
-        process.start()
-        yield process
-        process.stop()
-        assert "Traceback" not in process.log, process.log
+    if reason := why_not_rootless():
+        pytest.skip(reason)
+    with rootless_daemon() as daemon:
+        yield daemon
 
 
 @pytest.fixture
@@ -221,27 +125,3 @@ def test_the_report_tells_how_much_memory_was_used(function):
     )
     log = holder.invoke(LogType="Tail").log
     assert 60 <= int(re.search(r"Max Memory Used: (\d+) MB", log)[1]) <= 120, log
-
-
-def test_a_function_sees_nothing_of_the_user_who_runs_the_platform(platform, function, tmp_path):
-    own_file = platform.data_dir / "keys" / "root.json"
-    shared_file = tmp_path / "host"
-    shared_file.write_text(SECRET)
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as hidden:
-        hidden.bind("\0" + SECRET)
-        hidden.listen()
-        found = function(PROBE, Timeout=20).invoke({
-            "files": [str(own_file), str(shared_file), f"/proc/{platform.pid}/environ"],
-            "folders": [str(platform.data_dir), str(Path.home()), "/home", "/root"],
-            "secret": SECRET, "port": server.getsockname()[1], "pid": platform.pid,
-        }).json  # fmt: skip
-    assert 0 not in found["uids"]
-    assert set(found["caps"]) == {"0" * 16}
-    assert (found["no_new_privs"], found["seccomp"]) == ("1", "2")
-    assert set(found["processes"]) <= {1, 2}
-    assert set(found["files"]) == {"FileNotFoundError"}
-    assert set(found["folders"]) <= {"FileNotFoundError", "PermissionError", "[]"}
-    assert not found["secret"]
-    assert str(platform.data_dir / "keys") not in found["mounts"]
-    for attack, answer in found["refused"].items():
-        assert answer in REFUSALS, (attack, answer)

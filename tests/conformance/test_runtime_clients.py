@@ -230,7 +230,7 @@ def test_next_answers_with_aws_s_headers(bare):
     assert headers["Content-Type"] == "application/json"
     assert int(headers["Content-Length"]) == len('"look"')
     assert re.fullmatch(
-        r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=[01]",
+        r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=[01];Lineage=1:[0-9a-f]{8}:0",
         headers["Lambda-Runtime-Trace-Id"],
     )
     context = headers["Lambda-Runtime-Client-Context"].encode("latin-1").decode()

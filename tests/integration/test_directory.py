@@ -66,9 +66,10 @@ def test_a_committed_change_is_what_the_next_call_runs_on(tmp_path):
                 for qualifier in (None, "$LATEST"):
                     target = await directory.resolve(FunctionRef(KEY, qualifier))
                     assert target.version == serving(generation)
+            # Of two changes in a row the first may go unheard.
             async with asyncio.timeout(5):
-                heard = [await changes.get(), await changes.get()]
-            assert heard[-1] == (KEY, frozenset({"two"}))
+                while await changes.get() != (KEY, frozenset({"two"})):
+                    pass
 
     asyncio.run(main())
 

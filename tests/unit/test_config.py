@@ -27,3 +27,26 @@ def test_an_empty_host_is_not_every_interface():
 def test_an_account_has_twelve_digits(account):
     with pytest.raises(ConfigError, match="12 digits"):
         Config(Path("/x"), account=account).check()
+
+
+@pytest.mark.parametrize(
+    ("isolation", "network"),
+    [("none", "nat"), ("none", "none"), ("gvisor", "nat"), ("gvisor", "host")],
+)
+def test_a_network_that_an_isolation_does_not_have_is_refused(isolation, network):
+    with pytest.raises(ConfigError, match=f"--isolation {isolation}.*--network {network}"):
+        Config(Path("/x"), isolation=isolation, network=network).check()
+    Config(Path("/x"), isolation=isolation).check()
+
+
+@pytest.mark.parametrize(
+    "region", ["", "mars", "us-east", "US-EAST-1", "us-east-1 ", "us-east-\uff11"]
+)
+def test_a_region_looks_like_one_of_aws(region):
+    with pytest.raises(ConfigError, match="looks like us-east-1"):
+        Config(Path("/x"), region=region).check()
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "ap-southeast-7"])
+def test_regions_of_aws_are_taken(region):
+    Config(Path("/x"), region=region).check()

@@ -6,6 +6,7 @@ import itertools
 import platform
 import sys
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 
 from alonzo import __version__
 from alonzo.cli.options import data_dir_option
-from alonzo.cli.running import find_running
+from alonzo.cli.running import find_running, health
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,21 @@ def data(data_dir: Path) -> list[Finding]:
     if not data_dir.exists():
         return [Finding("data", None, f"{data_dir} does not exist yet; 'alonzo serve' makes it")]
     try:
-        running = f"in use by the platform at {find_running(data_dir).endpoint}"
+        endpoint = find_running(data_dir).endpoint
     except click.ClickException as error:
         return [Finding("data", None, f"{data_dir}: {error.message.splitlines()[0]}")]
-    return [Finding("data", True, f"{data_dir}, {running}")]
+    return [
+        Finding("data", True, f"{data_dir}, in use by the platform at {endpoint}"),
+        *warnings(health(endpoint) or {}),
+    ]
+
+
+def warnings(document: Mapping[str, object]) -> list[Finding]:
+    """What the health answer of a running platform warns of."""
+    if "warning" not in document:
+        return []
+    isolation = document.get("isolation")
+    return [Finding("WARNING", False, f"--isolation {isolation}: {document['warning']}")]
 
 
 TEXT_WIDTH = 90
@@ -101,6 +113,7 @@ def doctor(data_dir: Path) -> None:
     show("Data", data(data_dir))
     if sys.platform != "linux":
         return
-    from alonzo.daemon.diagnose import diagnose
+    from alonzo.daemon import diagnose
 
-    show("Isolation and runtimes", [Finding(row.name, row.ok, row.detail) for row in diagnose()])
+    for title, rows in (("Isolation", diagnose.isolation), ("Runtimes", diagnose.runtimes)):
+        show(title, [Finding(row.name, row.ok, row.detail) for row in rows()])

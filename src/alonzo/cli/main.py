@@ -20,6 +20,7 @@ COMMANDS = {
     "invoke": ("alonzo.cli.invoke", "Invoke a function and show what it answered."),
     "logs": ("alonzo.cli.logs", "Show a function's log, or follow it."),
     "doctor": ("alonzo.cli.doctor", "Say what this host gives, what is missing, how to get it."),
+    "runtime": ("alonzo.cli.runtime", "Show which runtimes this host has, and install others."),
     "bench": ("alonzo.cli.bench.command", "Measure this platform beside two baselines."),
 }
 

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import click
@@ -28,17 +29,30 @@ class RunningPlatform:
     secret_access_key: str
 
 
-def answers(endpoint: str) -> bool:
-    """Whether a platform is up at that address."""
+def health(endpoint: str) -> dict[str, Any] | None:
+    """What the platform at that address says of itself; None: there is none."""
     url = urlsplit(endpoint)
     connection = HTTPConnection(url.hostname or "", url.port or 80, timeout=HEALTH_TIMEOUT_S)
     try:
         connection.request("GET", "/_alonzo/health")
-        return connection.getresponse().status == 200
+        answer = connection.getresponse()
+        text = answer.read()
     except (OSError, HTTPException):
-        return False
+        return None
     finally:
         connection.close()
+    if answer.status != 200:
+        return None
+    try:
+        document: Any = json.loads(text)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+
+
+def answers(endpoint: str) -> bool:
+    """Whether a platform is up at that address."""
+    return health(endpoint) is not None
 
 
 def find_running(data_dir: Path) -> RunningPlatform:

@@ -34,10 +34,17 @@ CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 )
 @click.option(
     "--isolation",
-    type=click.Choice(["auto", "namespaces"]),
+    type=click.Choice(["auto", "namespaces", "gvisor", "none"]),
     default="auto",
-    help="How functions are isolated. 'auto' takes the best this host gives and refuses to start "
-    "if that is none.",
+    help="How functions are isolated. 'auto' takes 'namespaces', and refuses to start where that "
+    "cannot be. 'gvisor' gives each a kernel of its own (needs runsc and root). 'none' runs them "
+    "as plain processes of yours, which may do whatever you may.",
+)
+@click.option(
+    "--network",
+    type=click.Choice(["none", "nat", "host"]),
+    help="What functions reach beside the platform: nothing; whatever this host reaches, but not "
+    "the host; or this host's own network, unprotected. Otherwise nat, or none where it cannot be.",
 )
 @click.option("--account", default="000000000000", help="The account id, 12 digits.")
 @region_option
@@ -46,7 +53,8 @@ def serve(
     port: int,
     data_dir: Path,
     auth: Literal["sigv4", "off"],
-    isolation: Literal["auto", "namespaces"],
+    isolation: Literal["auto", "namespaces", "gvisor", "none"],
+    network: Literal["none", "nat", "host"] | None,
     account: str,
     region: str,
 ) -> None:
@@ -62,6 +70,7 @@ def serve(
         port=port,
         auth=auth,
         isolation=isolation,
+        network=network,
         account=account,
         region=region,
     )

@@ -4,8 +4,9 @@
   a change and a poll run the same code.
 * ``revision_id`` fences a deployment: when the row has another by the end, or is gone, the outcome
   is dropped. The next round sees what there is to do now.
-* A package that cannot be unpacked fails its version. Anything else that goes wrong is the
-  platform's fault: it is logged, tried again, and then fails the version too.
+* A package that cannot be unpacked fails its version, and so does an init that fails where a
+  snapshot is taken of it. Anything else that goes wrong is the platform's fault: it is logged,
+  tried again, and then fails the version too.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from dataclasses import replace
 from alonzo.control import documents, machine, records
 from alonzo.control.machine import Event, Reason
 from alonzo.control.records import VersionRecord
+from alonzo.control.snap_start import reason_code
 from alonzo.control.sweeper import Sweeper
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.lib.tasks import TaskScope
-from alonzo.model.functions import CHANGES_TOPIC
-from alonzo.model.ports import CodeError, CodeProvider
+from alonzo.model.functions import CHANGES_TOPIC, ServingVersion
+from alonzo.model.ports import CodeError, CodeProvider, SnapshotMaker
 from alonzo.store.base import Connection, Store, StoreError
 from alonzo.store.blobs import BlobStore
 
@@ -32,6 +34,8 @@ log = logging.getLogger("alonzo.control")
 
 #: Deployments beside each other. Each unpacks one package.
 DEPLOYMENTS_MAX = 4
+#: Snapshots taken beside each other. An init may take minutes, so nothing else waits for them.
+SNAPSHOTS_MAX = 4
 #: How long one may take: 250 MB on a slow and busy disk.
 PREPARE_S_MAX = 300.0
 #: Waits before the second and the third try, in seconds.
@@ -49,15 +53,25 @@ class Deployer:
     """Deploys, and has packages swept, for as long as ``run()`` runs."""
 
     def __init__(
-        self, store: Store, blobs: BlobStore, code: CodeProvider, *, clock: Clock, ids: IdSource
+        self,
+        store: Store,
+        blobs: BlobStore,
+        code: CodeProvider,
+        snapshots: SnapshotMaker,
+        *,
+        clock: Clock,
+        ids: IdSource,
     ) -> None:
         self._store = store
         self._code = code
+        self._snapshots = snapshots
         self._clock = clock
         self._ids = ids
         self._sweeper = Sweeper(store, blobs, clock=clock)
         self._wake = asyncio.Event()
         self._running: set[_Deployment] = set()
+        self._snapshotting: set[_Deployment] = set()
+        self._turn = asyncio.Semaphore(SNAPSHOTS_MAX)
 
     def nudge(self) -> None:
         """Look at the store soon. Never blocks."""
@@ -88,12 +102,11 @@ class Deployer:
         """Start, in ``scope``, every deployment that is due and not under way, up to the bound."""
         # One that ends while the store is read may still be in what is read.
         under_way = frozenset(self._running)
-        # However many wait: twice the bound is sure to hold enough that are not under way.
-        due = await self._store.read(
-            lambda db: records.list_deploying(db, rows_max=2 * DEPLOYMENTS_MAX)
-        )
+        # However many wait, these are sure to hold enough that are not under way.
+        rows_max = len(under_way) + DEPLOYMENTS_MAX
+        due = await self._store.read(lambda db: records.list_deploying(db, rows_max=rows_max))
         for record in due:
-            if len(self._running) >= DEPLOYMENTS_MAX:
+            if len(self._running) - len(self._snapshotting) >= DEPLOYMENTS_MAX:
                 return
             deployment = (record.key.path, record.version, record.revision_id)
             if deployment not in under_way:
@@ -101,10 +114,13 @@ class Deployer:
                 scope.spawn(self._deploy(record, deployment), name=f"deploy {record.key.arn}")
 
     async def _deploy(self, record: VersionRecord, deployment: _Deployment) -> None:
+        generation = self._ids.uuid()
         try:
             reason = await self._prepare(record)
+            if reason is None:
+                reason = await self._snapshot(documents.serving(record, generation), deployment)
             await faults.reach("control.after_prepare")
-            await self._store.tx(lambda db: self._finish(db, record, reason))
+            await self._store.tx(lambda db: self._finish(db, record, generation, reason))
             await faults.reach("control.after_deploy")
         finally:
             self._running.discard(deployment)
@@ -129,11 +145,31 @@ class Deployer:
                 await asyncio.sleep(delay_s)
         return INTERNAL_ERROR
 
-    def _finish(self, db: Connection, begun: VersionRecord, reason: Reason | None) -> None:
+    async def _snapshot(self, version: ServingVersion, deployment: _Deployment) -> Reason | None:
+        """Have the snapshot taken that the version asks for. Answers why its init failed, or None.
+
+        What goes wrong on our side costs the version its snapshot, and nothing else.
+        """
+        if not version.snap_start:
+            return None
+        self._snapshotting.add(deployment)
+        self.nudge()
+        try:
+            async with self._turn:
+                failure = await self._snapshots.prepare(version)
+        except Exception:
+            log.exception("control.snapshot_failed", extra={"function": version.arn})
+            return None
+        finally:
+            self._snapshotting.discard(deployment)
+        return failure and Reason(reason_code(failure.error_type), failure.message)
+
+    def _finish(
+        self, db: Connection, begun: VersionRecord, revision_id: str, reason: Reason | None
+    ) -> None:
         record = records.find_version(db, begun.key, begun.version)
         if record is None or not record.deploying or record.revision_id != begun.revision_id:
             return
-        revision_id = self._ids.uuid()
         if reason is None:
             status = machine.step(record.status, Event.DEPLOYED)
             serving = documents.serving(record, generation=revision_id)

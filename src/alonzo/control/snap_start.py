@@ -7,23 +7,9 @@ from typing import Any
 
 from alonzo.model.errors import invalid_parameter
 
-#: Source: Lambda developer guide, SnapStart: Java from 11 on, Python from 3.12, .NET from 8.
-RUNTIMES = frozenset(
-    {
-        "dotnet8",
-        "dotnet10",
-        "java11",
-        "java11.al2023",
-        "java17",
-        "java17.al2023",
-        "java21",
-        "java25",
-        "python3.12",
-        "python3.13",
-        "python3.14",
-        "python3.15",
-    }
-)
+#: Source: Lambda developer guide, SnapStart: Python from 3.12. AWS has Java and .NET, too; here a
+#: snapshot is a fork, which neither survives.
+RUNTIMES = frozenset({"python3.12", "python3.13", "python3.14", "python3.15"})
 #: The same guide: a snapshot holds no larger ``/tmp``.
 TMP_MIB_MAX = 512
 
@@ -47,3 +33,20 @@ def check_snap_start(configuration: Mapping[str, Any]) -> None:
         raise invalid_parameter(
             "TenancyConfig: tenant isolation is not supported for SnapStart enabled functions."
         )
+
+
+#: What the state reason code of a version says for an error of its init, by the first that fits.
+#: Source: service model, StateReasonCode; which goes with which is ours.
+_REASON_CODES = (
+    ("Sandbox.Timedout", "FunctionError.InitTimeout"),
+    ("Runtime.OutOfMemory", "FunctionError.InitResourceExhausted"),
+    ("Runtime.InvalidEntrypoint", "FunctionError.InvalidEntryPoint"),
+    ("Extension.", "FunctionError.ExtensionInitError"),
+    ("Runtime.", "FunctionError.RuntimeInitError"),
+)
+
+
+def reason_code(error_type: str) -> str:
+    """The ``StateReasonCode`` of a version whose init failed with that error."""
+    codes = (code for start, code in _REASON_CODES if error_type.startswith(start))
+    return next(codes, "FunctionError")

@@ -22,7 +22,9 @@ from alonzo.lib.ids import IdSource
 from alonzo.model.ports import Invoker, Operations
 from alonzo.runtimes.interpreters import SearchPlaces
 from alonzo.runtimes.registry import Runtimes, families
+from alonzo.sandbox.backends.gvisor.backend import GvisorBackend
 from alonzo.sandbox.backends.namespaces.backend import NamespaceBackend
+from alonzo.sandbox.backends.none.backend import PlainBackend
 from alonzo.sandbox.base import Backend
 from alonzo.services.logs import api as logs_api
 from alonzo.services.logs.sink import LogWriter
@@ -71,12 +73,30 @@ def namespaces(config: Config, data: DataDir) -> Backend:
     """The default backend. What it makes bears the directory's path, which only one can hold."""
     instance = sha256(bytes(data.path)).hexdigest()[:12]
     return NamespaceBackend(
-        run_dir=data.run, instance=instance, python=config.python, clock=SystemClock()
+        run_dir=data.run,
+        instance=instance,
+        python=config.python,
+        clock=SystemClock(),
+        network=config.network,
     )
 
 
-#: Isolation backends by their name on the command line. ``auto`` takes the first.
-BACKENDS: Mapping[str, Callable[[Config, DataDir], Backend]] = {"namespaces": namespaces}
+def gvisor(config: Config, data: DataDir) -> Backend:
+    """A kernel for each sandbox, where ``runsc`` is installed."""
+    return GvisorBackend(run_dir=data.run, python=config.python, search_path=config.search_path)
+
+
+def none(config: Config, data: DataDir) -> Backend:
+    """No isolation. Nothing ever falls back to it."""
+    return PlainBackend(run_dir=data.run, python=config.python)
+
+
+#: Isolation backends by their name on the command line. ``auto`` takes the first, or nothing.
+BACKENDS: Mapping[str, Callable[[Config, DataDir], Backend]] = {
+    "namespaces": namespaces,
+    "gvisor": gvisor,
+    "none": none,
+}
 
 
 def backend(config: Config, data: DataDir) -> Backend:
@@ -87,12 +107,17 @@ def backend(config: Config, data: DataDir) -> Backend:
 
 def runtimes(config: Config) -> Runtimes:
     """Every runtime family, with interpreters looked for where the configuration says."""
-    places = SearchPlaces(
+    return Runtimes(families(search_places(config)))
+
+
+def search_places(config: Config) -> SearchPlaces:
+    """Where interpreters and AWS's SDKs are looked for."""
+    return SearchPlaces(
         path=tuple(Path(entry) for entry in config.search_path.split(":") if entry),
         home=config.home,
         base_prefix=Path(sys.base_prefix),
+        extra=(config.tools,),
     )
-    return Runtimes(families(places))
 
 
 def architecture() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,11 @@ from alonzo.invoke.api import InvokeSettings
 from alonzo.model.errors import PlatformError
 
 Auth = Literal["sigv4", "off"]
-Isolation = Literal["auto", "namespaces"]
+Isolation = Literal["auto", "namespaces", "gvisor", "none"]
+Network = Literal["none", "nat", "host"]
+
+#: What a request's signature may name, too.
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
 
 
 class ConfigError(PlatformError):
@@ -28,8 +33,10 @@ class ConfigError(PlatformError):
 class Config:
     """How one platform runs. ``port`` 0 takes any free one.
 
-    ``search_path`` and ``home`` say where to look for runtimes; ``faults`` arms fault points and is
-    for tests.
+    ``network`` None is ``nat`` where this host gives it, and else ``none``.
+
+    ``search_path``, ``home`` and ``tools`` say where to look for runtimes, and ``tools`` is what
+    ``alonzo runtime install`` fills; ``faults`` arms fault points and is for tests.
     """
 
     data_dir: Path
@@ -37,10 +44,12 @@ class Config:
     port: int = 4566
     auth: Auth = "sigv4"
     isolation: Isolation = "auto"
+    network: Network | None = None
     account: str = "000000000000"
     region: str = "us-east-1"
     search_path: str = field(default_factory=lambda: os.environ.get("PATH", os.defpath))
     home: Path = field(default_factory=Path.home)
+    tools: Path = field(default_factory=lambda: _tools())
     python: str = sys.executable
     faults: str = field(default_factory=lambda: os.environ.get("ALONZO_FAULTS", ""))
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
@@ -57,6 +66,16 @@ class Config:
                 f"Alonzo runs functions on Linux; this is {sys.platform}. "
                 "Run it in a Linux virtual machine and point AWS_ENDPOINT_URL at it."
             )
+        if self.isolation == "none" and self.network not in (None, "host"):
+            raise ConfigError(
+                f"--isolation none leaves functions in this host's network, so --network "
+                f"{self.network} cannot be had. Leave one of the two out."
+            )
+        if self.isolation == "gvisor" and self.network not in (None, "none"):
+            raise ConfigError(
+                f"--isolation gvisor gives functions no network beside the platform, so --network "
+                f"{self.network} cannot be had. Leave one of the two out."
+            )
         if not self.host:
             raise ConfigError("--host is empty. Use 127.0.0.1, or 0.0.0.0 for every interface.")
         if self.auth == "off" and not _is_loopback(self.host):
@@ -66,6 +85,17 @@ class Config:
             )
         if not (len(self.account) == 12 and self.account.isascii() and self.account.isdigit()):
             raise ConfigError(f"an account has 12 digits, not {self.account!r}")
+        if not _REGION.fullmatch(self.region):
+            raise ConfigError(f"a region looks like us-east-1, not {self.region!r}")
+
+
+def _tools() -> Path:
+    """``$ALONZO_TOOLS_DIR``, else ``alonzo/tools`` in the user's cache: it can be had again."""
+    chosen = os.environ.get("ALONZO_TOOLS_DIR")
+    if chosen:
+        return Path(chosen).absolute()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "alonzo/tools"
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,15 +11,23 @@ from alonzo.model.http import HttpRequest, HttpResponse, RouteHandler
 #: Tools that wait for another platform's health route find ours there.
 HEALTH_PATHS = (b"/_alonzo/health", b"/_localstack/health")
 
+#: Said wherever a platform without isolation shows itself.
+NOT_ISOLATED = (
+    "functions are not isolated: each may do whatever the user may who runs the platform. "
+    "Run no code that you do not trust."
+)
 
-def health(services: Mapping[str, object], isolation: str) -> RouteHandler:
+
+def health(services: Mapping[str, object], isolation: str, *, isolated: bool) -> RouteHandler:
     """Answer that the platform is up: it listens only once everything behind it is."""
-    document = {
+    document: dict[str, object] = {
         "status": "ok",
         "version": __version__,
         "isolation": isolation,
         "services": dict.fromkeys(sorted(services), "running"),
     }
+    if not isolated:
+        document["warning"] = NOT_ISOLATED
     response = HttpResponse(
         200, {"Content-Type": "application/json"}, json.dumps(document).encode()
     )

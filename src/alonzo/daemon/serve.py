@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import shlex
 import signal
@@ -12,11 +13,16 @@ from pathlib import Path
 import uvloop
 
 from alonzo.daemon.config import Config
+from alonzo.daemon.log_lines import LogFormatter
+from alonzo.daemon.routes import NOT_ISOLATED
 from alonzo.daemon.wiring import Platform
 from alonzo.lib import faults
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.errors import PlatformError
-from alonzo.sandbox.base import SandboxError
+from alonzo.sandbox.base import NETWORK_LAYER, SandboxError
+
+#: New objects that have the garbage collector look at them; Python's own number is 700.
+_YOUNG_OBJECTS_MAX = 10_000
 
 #: How long calls in flight may still take after SIGTERM.
 DRAIN_S_MAX = 30.0
@@ -30,9 +36,9 @@ def run(config: Config) -> None:
     """
     config.check()
     faults.arm_from_environment(config.faults)
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    lines = logging.StreamHandler()
+    lines.setFormatter(LogFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[lines])
     try:
         uvloop.run(_serve(config))
     except SandboxError as err:
@@ -49,6 +55,7 @@ async def _serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
     async with Platform(config) as platform:
+        _spare_the_collector()
         _say(start_message(config, platform))
         await stop.wait()
         _say("stopping: calls in flight may finish; once more stops at once")
@@ -59,17 +66,34 @@ async def _serve(config: Config) -> None:
     _say("stopped")
 
 
+def _spare_the_collector() -> None:
+    """Have the garbage collector leave alone what lives as long as we do.
+
+    Otherwise it walks through all of it again and again: 8 µs of every invoke at 16 clients, and
+    50 to 180 ms at a time (measured). What cycles leave behind waits a little longer instead.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS_MAX, 20, 20)
+
+
 def start_message(config: Config, platform: Platform) -> str:
     """What ``alonzo serve`` says once it is ready."""
-    active = [layer.name for layer in platform.layers if layer.active]
-    missing = [f"{layer.name} ({layer.detail})" for layer in platform.layers if not layer.active]
+    layers = [layer for layer in platform.layers if layer.name != NETWORK_LAYER]
+    active = [layer.name for layer in layers if layer.active]
+    missing = [f"{layer.name} ({layer.detail})" for layer in layers if not layer.active]
     lines = [
         f"alonzo is listening on {platform.endpoint}",
         f"  data       {_short(config.data_dir)}",
         f"  isolation  {platform.isolation}: {', '.join(active)}",
     ]
-    if missing:
+    if not platform.isolated:
+        lines[-1] = f"  isolation  {platform.isolation}"
+        lines.append(f"  WARNING    --isolation {platform.isolation}: {NOT_ISOLATED}")
+    elif missing:
         lines.append(f"  missing    {'; '.join(missing)}")
+    label = "WARNING" if config.network == "host" else "network"
+    lines += [f"  {label}    {one.detail}" for one in platform.layers if one.name == NETWORK_LAYER]
     if config.auth == "off":
         lines.append("  WARNING    --auth off: requests are not authenticated")
     where = shlex.quote(str(config.data_dir))

@@ -22,13 +22,14 @@ from alonzo.control.functions import ControlPlane
 from alonzo.control.settings import ControlSettings
 from alonzo.daemon import catalog
 from alonzo.daemon.config import Config
+from alonzo.daemon.expectations import Expectations
 from alonzo.daemon.routes import HEALTH_PATHS, health
 from alonzo.edge.app import EdgeApp, Route
 from alonzo.edge.models import service_model
 from alonzo.edge.server import EdgeServer
 from alonzo.environments.code import CodeTrees
-from alonzo.environments.environment import Surroundings
 from alonzo.environments.pool import Pool
+from alonzo.environments.surroundings import Surroundings
 from alonzo.invoke.api import LambdaInvoker
 from alonzo.invoke.deliveries import DeliveryQueue
 from alonzo.invoke.destinations import FunctionDestinations
@@ -38,7 +39,7 @@ from alonzo.lib.chance import system_chance
 from alonzo.lib.clock import SystemClock
 from alonzo.lib.ids import SystemIds
 from alonzo.lib.tasks import TaskScope
-from alonzo.sandbox.base import Layer
+from alonzo.sandbox.base import Backend, Layer
 from alonzo.services.iam.keys import KeyRing
 from alonzo.services.logs.retention import Reaper
 from alonzo.services.logs.sink import LogWriter
@@ -52,6 +53,10 @@ log = logging.getLogger("alonzo.daemon")
 #: How often unpacked code that nothing refers to any more is looked for.
 _TIDY_EVERY_S = 60.0
 
+#: Environments that start beside each other, for each processor. Each needs some 30 ms of one where
+#: nothing was ready for it: so many are still done long before the limit of init.
+_STARTS_PER_CPU = 32
+
 
 class Platform:
     """One running platform: ``async with Platform(config) as platform``."""
@@ -63,6 +68,7 @@ class Platform:
         self._events: EventQueue | None = None
         self.endpoint = ""
         self.isolation = ""
+        self.isolated = True
         self.layers: tuple[Layer, ...] = ()
 
     async def __aenter__(self) -> Platform:
@@ -95,11 +101,7 @@ class Platform:
         stack.push_async_callback(logs.close)
         scope = await stack.enter_async_context(TaskScope())
 
-        backend = catalog.backend(config, data)
-        stack.push_async_callback(backend.close)
-        # One waits for processes, the other parses: side by side the start is a tenth shorter.
-        await asyncio.gather(backend.open(), asyncio.to_thread(_load_models))
-        self.isolation, self.layers = backend.name, backend.layers
+        backend = await self._open_backend(data)
         runtimes = catalog.runtimes(config)
         settings = ControlSettings(
             catalog.architecture(),
@@ -118,10 +120,16 @@ class Platform:
         around = Surroundings(
             backend, logs, keys, self._serve_inside, clock, ids, scope, config.environments
         )
-        pool = Pool(around, runtimes, code, starts_max=4 * (os.cpu_count() or 1))
+        pool = Pool(around, runtimes, code, starts_max=_STARTS_PER_CPU * (os.cpu_count() or 1))
         stack.push_async_callback(pool.close)
-        directory = Directory(store, scope, pool.retire, chance=system_chance())
+        directory: Directory = Directory(
+            store,
+            scope,
+            lambda key, live: expectations.changed(key, live),
+            chance=system_chance(),
+        )
         stack.callback(directory.close)
+        expectations = Expectations(store, directory, pool, scope)
         events = self._events = EventQueue(store, clock, ids)
         deliveries = DeliveryQueue(store, clock)
         invoker = LambdaInvoker(
@@ -129,7 +137,7 @@ class Platform:
         )
 
         control = ControlPlane(store, blobs, runtimes, clock=clock, ids=ids, settings=settings)
-        deployer = Deployer(store, blobs, code, clock=clock, ids=ids)
+        deployer = Deployer(store, blobs, code, pool, clock=clock, ids=ids)
         parts = catalog.Parts(control, invoker, store, logs, clock, ids)
         operations = {each.name: each.operations(parts) for each in catalog.SERVICES}
         app = EdgeApp(
@@ -141,7 +149,10 @@ class Platform:
             account=config.account,
             auth=config.auth,
             routes=[
-                *(Route("GET", path, health(operations, backend.name)) for path in HEALTH_PATHS),
+                *(
+                    Route("GET", path, health(operations, backend.name, isolated=backend.isolated))
+                    for path in HEALTH_PATHS
+                ),
                 Route("GET", b"/_alonzo/code/", control.download),
             ],
             region=config.region,
@@ -157,12 +168,23 @@ class Platform:
             "events": events.run(invoker),
             "deliveries": deliveries.run(FunctionDestinations(invoker)),
             "environments": pool.reap(),
+            "stock": pool.fill(),
+            "expectations": expectations.remember(),
             "code": _tidy(directory, pool, code),
         }.items():
             scope.spawn(work, name=name)
         port = await self._server.start(config.host, config.port)
         self.endpoint = f"http://{_bracketed(config.host)}:{port}"
         data.announce(self.endpoint)
+
+    async def _open_backend(self, data: DataDir) -> Backend:
+        backend = catalog.backend(self._config, data)
+        self._stack.push_async_callback(backend.close)
+        # One waits for processes, the other parses: side by side the start is a tenth shorter.
+        await asyncio.gather(backend.open(), asyncio.to_thread(_load_models))
+        self.isolation, self.layers = backend.name, backend.layers
+        self.isolated = backend.isolated
+        return backend
 
     async def _serve_inside(self, listening: socket.socket) -> Callable[[], None]:
         """Answer what a function asks of the platform."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from alonzo.environments.pool import NoRoomError, Pool
 from alonzo.environments.values import Invocation, Outcome
@@ -21,6 +22,9 @@ from alonzo.model.limits import ACCOUNT_CONCURRENCY
 from alonzo.model.ports import CodeError
 from alonzo.runtimes.base import RuntimeUnavailableError
 from alonzo.sandbox.base import SandboxError
+
+#: Names as callers write them, which hardly differ from call to call. The bound is for memory.
+_function_ref = lru_cache(maxsize=2048)(parse_function_ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class LambdaInvoker:
 
     async def invoke(self, request: InvokeRequest) -> InvokeResult:
         """Run one call to its end, or accept one event durably."""
-        ref = parse_function_ref(
+        ref = _function_ref(
             request.function_name,
             request.qualifier,
             account=request.account,

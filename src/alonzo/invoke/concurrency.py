@@ -68,7 +68,10 @@ class Concurrency:
             if own.calls >= reservations.function:
                 raise throttled(ThrottleReason.RESERVED)
         else:
-            shared = self._shared.setdefault((key.account, key.region), _Count())
+            where = key.account, key.region
+            shared = self._shared.get(where)
+            if shared is None:
+                shared = self._shared[where] = _Count()
             if shared.calls >= self._account_max - reservations.account:
                 raise throttled(ThrottleReason.ACCOUNT)
             shared.calls += 1

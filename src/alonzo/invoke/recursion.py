@@ -10,6 +10,7 @@ has called itself. Source: Lambda developer guide, recursive loop detection.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 
 from alonzo.model.arns import FunctionKey
@@ -28,7 +29,7 @@ def continue_lineage(incoming: str | None, key: FunctionKey) -> tuple[str, int]:
 
     ``incoming`` is the caller's trace header. What is no lineage in it counts as none.
     """
-    own = sha256(key.arn.encode()).hexdigest()[:8]
+    own = _entry_name(key)
     found = _LINEAGE.search(incoming) if incoming is not None and "Lineage=" in incoming else None
     if found is None:
         return f"1:{own}:0", 0
@@ -37,6 +38,11 @@ def continue_lineage(incoming: str | None, key: FunctionKey) -> tuple[str, int]:
     entries[own] = before
     latest = list(entries.items())[-ENTRIES_MAX:]
     return "1:" + "|".join(f"{name}:{runs}" for name, runs in latest), before
+
+
+@lru_cache(maxsize=2048)
+def _entry_name(key: FunctionKey) -> str:
+    return sha256(key.arn.encode()).hexdigest()[:8]
 
 
 def check_recursion(runs_before: int) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from alonzo.model.context import Principal, RequestContext
+from alonzo.model.functions import ServingVersion
 from alonzo.model.invocations import InvokeRequest, InvokeResult
 
 #: One AWS operation: parameters as the service model names them, in; the output document, out.
@@ -57,8 +58,7 @@ class Destinations(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
+class LogEvent(NamedTuple):
     """One log event. ``timestamp_ms`` is epoch milliseconds; the message has no final newline."""
 
     timestamp_ms: int
@@ -110,6 +110,29 @@ class CodeProvider(Protocol):
 
 class CodeError(Exception):
     """A package cannot be unpacked. The text is fit for a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFailure:
+    """Why a version cannot be snapshotted: its own code failed. Both texts are fit for a client."""
+
+    error_type: str
+    message: str
+
+
+class SnapshotMaker(Protocol):
+    """Takes the snapshots of SnapStart. Implemented by ``environments``."""
+
+    async def prepare(self, version: ServingVersion) -> SnapshotFailure | None:
+        """Take the snapshot of a version that is being published: its init and its hooks run.
+
+        It takes at most ``max(130 s, the function's timeout)``. None: it is taken, or there can be
+        none on this host, which the version's log will say.
+
+        Raises:
+            CodeError: the code or a layer cannot be unpacked.
+        """
+        ...
 
 
 class ObjectReader(Protocol):

@@ -89,5 +89,5 @@ def test_what_cannot_be_frozen_has_no_snapshots(members: dict[str, Any], text: s
 
 
 def test_what_can_be_frozen_may_have_snapshots() -> None:
-    for runtime in ("python3.12", "java21", "dotnet8"):
+    for runtime in ("python3.12", "python3.14"):
         check_snap_start(configuration(Runtime=runtime))

@@ -25,7 +25,8 @@ from alonzo.model.http import HttpRequest
 from alonzo.model.ports import AccessKey
 
 # A whole second: timestamps have no fraction.
-NOW_S = float(int(datetime.now(UTC).timestamp()))
+NOW = datetime.now(UTC).replace(microsecond=0)
+NOW_S = NOW.timestamp()
 HOST = "127.0.0.1:4566"
 PRINCIPAL = Principal("000000000000", "arn:aws:iam::000000000000:user/u", "AIDA", "AKIDUSER")
 
@@ -69,6 +70,12 @@ def sign(
     return HttpRequest(
         method, url.path.encode(), url.query.encode(), tuple(pairs), body, "127.0.0.1"
     )
+
+
+@pytest.fixture(autouse=True)
+def botocore_signs_at_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite may take minutes from the import of this file to its last test."""
+    monkeypatch.setattr(auth, "get_current_datetime", lambda: NOW)
 
 
 def check(request: HttpRequest, now_s: float = NOW_S) -> Claim:

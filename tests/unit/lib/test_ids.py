@@ -28,13 +28,29 @@ def test_threads_share_no_uuid() -> None:
     assert len({uuid for some in made for uuid in some}) == 8000
 
 
+def test_hex_is_random_of_any_length_and_never_the_same() -> None:
+    ids = SystemIds()
+    for n_bytes in (4, 10, 16, 20, 21, 32):
+        made = [ids.hex(n_bytes) for _ in range(600)]
+        assert {len(text) for text in made} == {2 * n_bytes}
+        assert len(set(made)) == len(made)
+        for place in range(2 * n_bytes):
+            assert {text[place] for text in made} == set("0123456789abcdef")
+
+
 def test_child_of_a_fork_does_not_repeat_its_parents() -> None:
     ids = SystemIds()
     ids.uuid()
+    ids.hex(20)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writing, "\n".join(ids.uuid() for _ in range(300)).encode())
+        os.write(
+            writing,
+            "\n".join(
+                [*(ids.uuid() for _ in range(300)), *(ids.hex(20) for _ in range(300))]
+            ).encode(),
+        )
         os._exit(0)
     os.close(writing)
     text = b""
@@ -43,5 +59,6 @@ def test_child_of_a_fork_does_not_repeat_its_parents() -> None:
     os.close(reading)
     os.waitpid(child, 0)
     theirs = set(text.decode().split("\n"))
-    assert len(theirs) == 300
+    assert len(theirs) == 600
     assert not theirs & {ids.uuid() for _ in range(600)}
+    assert not theirs & {ids.hex(20) for _ in range(600)}

@@ -1,6 +1,6 @@
 """Event source mappings: create, read, list, change, delete. Source: Lambda API; recorded texts.
 
-Nothing is polled yet, and ``LastProcessingResult`` says so.
+Nothing is polled yet: a stream's ``LastProcessingResult`` stays "No records processed".
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def _pack_all(
         by_stream[stream] = [LogEvent(now_ms, note)]
     for stream, events in batch:
         by_stream.setdefault(stream, []).extend(
-            LogEvent(event.timestamp_ms, event.message + "\n") for event in events
+            [LogEvent(at_ms, message + "\n") for at_ms, message in events]
         )
     return [
         (stream, pack(events, ingestion_ms=now_ms))
