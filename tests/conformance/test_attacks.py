@@ -18,7 +18,7 @@ from alonzo.testing import environments
 from alonzo.testing import hostile_functions as hostile
 from alonzo.testing.daemon import DaemonProcess
 from alonzo.testing.functions import deploy, package
-from alonzo.testing.hostility import assert_unharmed, vitals
+from alonzo.testing.hostility import assert_unharmed, may_forbid_to_be_spared, vitals
 from alonzo.testing.rootless import rootless_daemon, why_not_rootless
 
 TESTS = Path(__file__).parents[1]
@@ -60,6 +60,7 @@ COVERAGE = {
         _STEPS + "kill everybody",
         _FUNCTIONS + "the end of everybody",
         _FUNCTIONS + "standing still",
+        _FUNCTIONS + "pid 1 brought low",
     ),
     "ptrace": (_STEPS + "ptrace", _STEPS + "process_vm_readv"),
     "mounts": (_STEPS + "mount tmpfs", _STEPS + "open_tree"),
@@ -218,6 +219,7 @@ def test_a_function_gets_no_further_than_a_sandbox_does(platform, attack, way):
             "port": server.getsockname()[1],
             "peer_port": 9999,
             "abstract": hostile.SECRET,
+            "oom_settled": may_forbid_to_be_spared(platform),
         }
         files = {**files, "attacks.py": ATTACKS.read_text()}
         outcomes = attack(files, planted, Timeout=30, **configuration).json

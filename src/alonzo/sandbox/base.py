@@ -107,11 +107,15 @@ class ProcessSpec:
     ``environment`` reaches by itself. ``fds`` maps the descriptor number inside to the daemon's own
     descriptor, which stays the daemon's to close. Numbers 1 and 2 that are not given are
     ``/dev/null``; 0 always is.
+
+    ``cwd_once_fitted``: where the sandbox takes it when it is fitted, for a program that cannot
+    change its working folder itself. Only of a backend that ``leads``, and only before that.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     cwd: str = "/"
+    cwd_once_fitted: str | None = None
     fds: Mapping[int, int] = field(default_factory=dict[int, int])
     descriptors_max: int = 1024
 
@@ -274,6 +278,11 @@ class Backend(Protocol):
     @property
     def isolated(self) -> bool:
         """Whether it keeps what the module promises; if not, only trusted code may run in it."""
+        ...
+
+    @property
+    def leads(self) -> bool:
+        """Whether it can give a process another working folder: ``cwd_once_fitted``."""
         ...
 
     @property

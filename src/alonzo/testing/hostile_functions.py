@@ -200,6 +200,18 @@ def handler(event, context): os.kill(os.getpid(), signal.SIGSTOP)
         *TIMED_OUT,
         Timeout=1,
     ),
+    "pid 1 brought low": function(
+        """
+def handler(event, context):
+    limits = (resource.RLIMIT_NOFILE, resource.RLIMIT_AS, resource.RLIMIT_CPU)
+    harm = [lambda it=it: resource.prlimit(1, it, (1, 1)) for it in limits]
+    harm += [lambda it=it: os.kill(1, it) for it in (17, 14, 13) * 5000]
+    for each in (lambda: os.setpriority(0, 1, 19), *harm):
+        try: each()
+        except OSError: pass
+    return "done"
+""",
+    ),
     # -- /tmp and descriptors ---------------------------------------------------------------------
     "a full /tmp": function(
         """

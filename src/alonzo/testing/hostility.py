@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alonzo.environments.values import EnvironmentSettings
+from alonzo.sandbox.backends.namespaces.inside.syscalls import CAP_SYS_RESOURCE
 from alonzo.testing.daemon import DaemonProcess
 from alonzo.testing.residue import descendants, process_name
 from alonzo.testing.waiting import eventually
@@ -69,6 +70,14 @@ def assert_unharmed(daemon: DaemonProcess, before: Vitals, *, within_s: float = 
         eventually(is_calm, within_s)
     except AssertionError as err:
         raise AssertionError(f"more processes and descriptors than {before}: {more()}") from err
+
+
+def may_forbid_to_be_spared(daemon: DaemonProcess) -> bool:
+    """Whether it has what it takes to say for good who ends first out of memory."""
+    text = Path("/proc", str(daemon.pid), "status").read_text()
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", text, re.MULTILINE)
+    assert found is not None
+    return bool(int(found[1], 16) >> CAP_SYS_RESOURCE & 1)
 
 
 def _strays(pid: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import Bench  # noqa: TC002 - a module beside this file, not a dependency
 
+from alonzo.sandbox.backends.namespaces.inside import syscalls as sys
 from alonzo.sandbox.base import ExitStatus, Mount
 
 ATTACKS = Path(__file__).with_name("attacks.py")
@@ -56,6 +57,7 @@ async def successes(bench: Bench, box) -> dict[str, str]:
             "port": host.getsockname()[1],
             "peer_port": 9999,
             "abstract": secret,
+            "oom_settled": sys.CAP_SYS_RESOURCE in sys.permitted_capabilities(),
         }
         status, text = await bench.python(box, ATTACKS.read_text(), json.dumps(planted))
     del os.environ["ALONZO_TEST_SECRET"]

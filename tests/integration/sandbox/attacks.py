@@ -258,6 +258,8 @@ def main(planted):
         "read keys": lambda: read("/proc/keys"),
         "read kallsyms": lambda: read("/proc/kallsyms"),
         "read timer_list": lambda: read("/proc/timer_list"),
+        "read the kernel's command line": lambda: read("/proc/cmdline"),
+        "watch the host's pressure": lambda: listed("/proc/pressure"),
         "read interrupts": lambda: read("/proc/interrupts"),
         "trigger sysrq": lambda: write("/proc/sysrq-trigger", "h"),
         "write /proc/sys": lambda: write("/proc/sys/kernel/hostname", "x"),
@@ -315,6 +317,8 @@ def main(planted):
         "reboot": lambda: call(169, 142, 0xFEE1DEAD, 672274793, 0, 0),
         "sethostname": lambda: socket.sethostname("x") or "done",
         "raw socket": lambda: raw_socket(inet, socket.SOCK_RAW, 1),
+        "multipath socket": lambda: raw_socket(inet, socket.SOCK_STREAM, 262),
+        "light datagrams": lambda: raw_socket(inet, socket.SOCK_DGRAM, 136),
         "packet socket": lambda: raw_socket(17, socket.SOCK_RAW, 0),
         "vsock": lambda: raw_socket(40, socket.SOCK_STREAM),
         "alg socket": lambda: raw_socket(38, socket.SOCK_SEQPACKET),
@@ -326,7 +330,9 @@ def main(planted):
         "inherited descriptors": descriptors,
         "stay in the daemon's session": lambda: refuse_own_session(),
         "lower oom score": lambda: write("/proc/self/oom_score_adj", "-1000"),
+        "be spared out of memory": lambda: be_spared_out_of_memory(planted["oom_settled"]),
         "raise a limit": raise_limit,
+        "dump a core": dump_a_core,
         "nice": lambda: os.nice(-5),
     }
     print(json.dumps({name: attempt(attack) for name, attack in attacks.items()}))
@@ -339,8 +345,25 @@ def refuse_own_session():
 
 
 def raise_limit():
-    resource.setrlimit(resource.RLIMIT_CORE, (1 << 20, 1 << 20))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard + 1, hard + 1))
     return "raised"
+
+
+def dump_a_core():
+    """A limit of 0 would have the host's collector run; 1 is the one that nobody is run for."""
+    for value in (1 << 20, 0):
+        resource.setrlimit(resource.RLIMIT_CORE, (value, value))
+    if resource.getrlimit(resource.RLIMIT_CORE) == (1, 1):
+        raise Refused("the limit stays")
+    return resource.getrlimit(resource.RLIMIT_CORE)
+
+
+def be_spared_out_of_memory(settled):
+    write("/proc/self/oom_score_adj", "0")
+    if not settled:
+        raise Refused("who runs the platform lacks the privilege to forbid it")
+    return read("/proc/self/oom_score_adj")
 
 
 def attempt(attack):

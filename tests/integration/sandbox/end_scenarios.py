@@ -6,10 +6,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 from bench import Bench, open_bench, until
@@ -96,12 +98,29 @@ async def the_backend_outlives_its_helper(bench: Bench) -> None:
     box = await bench.sandbox()
     process = await bench.begin(box, "print('ready', flush=True); import time; time.sleep(60)")
     (opener,) = named("alonzo-opener")
-    os.kill(opener, signal.SIGKILL)
-    async with asyncio.timeout(10):
-        assert await process.wait() == ExitStatus(signal=9)
-    await box.close()
-    again = await bench.sandbox()
+    with logged() as records:
+        os.kill(opener, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            assert await process.wait() == ExitStatus(signal=9)
+        await box.close()
+        again = await bench.sandbox()
     assert (await bench.run(again, "/bin/true"))[0].code == 0
+    assert {record.getMessage() for record in records} == {"maker.ended", "spawner.restarted"}
+    assert records[-1].__dict__["reason"] == "its opener was ended by signal 9"
+
+
+@contextlib.contextmanager
+def logged() -> Generator[list[logging.LogRecord]]:
+    """What the sandboxes' logger is told."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logger = logging.getLogger("alonzo.sandbox")
+    logger.addHandler(handler)
+    try:
+        yield records
+    finally:
+        logger.removeHandler(handler)
 
 
 async def a_killed_daemon_leaves_no_process_and_its_cgroups_are_swept(bench: Bench) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import time
 
-from bench import Bench  # noqa: TC002 - a module beside this file, not a dependency
+from bench import Bench, ignored_by, until
 
-from alonzo.sandbox.base import ExitStatus
+from alonzo.sandbox.base import ExitStatus, SandboxError
 
 MIB = 1 << 20
 
@@ -59,6 +61,101 @@ async def files_in_tmp_are_limited_in_number(bench: Bench) -> None:
     assert status == ExitStatus(code=0)
     made, error = text.split()
     assert (200 < int(made) <= 256, error) == (True, "ENOSPC"), text
+
+
+async def what_connections_hold_is_limited(bench: Bench) -> None:
+    """Nobody reads what is sent: it waits in the kernel."""
+    box = await bench.sandbox(memory_mib=64)
+    code = """
+import socket
+server, held, kept = socket.create_server(('127.0.0.1', 5000)), 0, []
+try:
+    for _ in range(100):
+        pair = socket.create_connection(('127.0.0.1', 5000)), server.accept()[0]
+        kept += pair
+        for peer in pair:
+            peer.setblocking(False)
+            try:
+                while True: held += peer.send(bytes(1 << 20))
+            except BlockingIOError: pass
+except OSError: pass
+print(held >> 20)
+"""
+    status, text = await bench.python(box, code)
+    assert status == ExitStatus(code=0), text
+    (layer,) = [one for one in bench.backend.layers if one.name == "memory limit"]
+    assert int(text) <= 64 or not layer.detail.startswith("cgroup"), text
+
+
+async def what_is_counted_by_user_is_left_to_others(bench: Bench) -> None:
+    """An ordinary user's sandboxes are one user to the kernel."""
+    take = (
+        "import ctypes; libc, n = ctypes.CDLL(None), 0\n"
+        "while libc.inotify_init1(0) >= 0: n += 1\n"
+        "print('ready', n, flush=True)\n"
+    )
+    boxes = [await bench.sandbox() for _ in range(3)]
+    for box in boxes[:2]:
+        await bench.begin(box, take + "import time; time.sleep(60)")
+    status, text = await bench.python(boxes[2], take)
+    assert status == ExitStatus(code=0)
+    assert int(text.split()[1]) >= 16, text
+
+
+async def many_that_are_busy_stand_behind_others_where_nothing_divides_processors(
+    bench: Bench,
+) -> None:
+    (layer,) = [one for one in bench.backend.layers if one.name == "memory limit"]
+    if layer.detail.startswith("cgroup"):
+        return
+    box = await bench.sandbox(processes_max=400, memory_mib=1024)
+    code = """
+import os, time
+children = []
+for _ in range(max(16, 4 * os.cpu_count()) + 8):
+    children.append(os.fork())
+    if children[-1] == 0:
+        os.setsid()  # no group of processes has a share of its own
+        while True: pass
+end, last = time.monotonic() + 10, []
+while len(last) < 17 and time.monotonic() < end:
+    last = [one for one in children if os.getpriority(os.PRIO_PROCESS, one) == 19]
+    time.sleep(0.01)
+for one in children: os.kill(one, 9)
+print(len(last))
+"""
+    status, text = await bench.python(box, code)
+    assert status == ExitStatus(code=0)
+    assert int(text) >= 17, text
+
+
+async def who_goes_on_while_it_is_frozen_is_ended(bench: Bench) -> None:
+    """Where processes are only stopped, a timer of their own can have them continue."""
+    box = await bench.sandbox()
+    code = """
+import ctypes, os, struct, time
+libc = ctypes.CDLL(None)
+create, settle = (107, 110) if os.uname().machine == 'aarch64' else (222, 223)
+event = ctypes.create_string_buffer(struct.pack('Qii', 0, 18, 0), 64)  # SIGCONT
+for n in range(1, 500):  # one after another: a stop takes away those that have come
+    timer, s, ns = ctypes.c_int(), *divmod(20_000_000 * n, 10**9)
+    assert libc.syscall(create, 1, event, ctypes.byref(timer)) == 0
+    assert libc.syscall(settle, timer, 0, struct.pack('4q', 0, 0, s, ns), None) == 0
+while True: os.write(1, b'.'); time.sleep(0.002)
+"""
+    process, file = await bench.piped(box, code)
+    os.set_blocking(file.fileno(), False)
+    with file:
+        await until(lambda: file.read(65536))
+        with contextlib.suppress(SandboxError):  # it may not even seem to stop
+            await box.freeze()
+        file.read(65536)
+        (layer,) = [one for one in bench.backend.layers if one.name == "freezer"]
+        if layer.detail.startswith("cgroup"):
+            assert ignored_by(lambda: file.read(65536))
+        else:
+            async with asyncio.timeout(10):
+                assert await process.wait() == ExitStatus(signal=9)
 
 
 async def memory_of_a_child_counts_too(bench: Bench) -> None:

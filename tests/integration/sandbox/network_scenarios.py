@@ -36,6 +36,7 @@ from worlds import (
     datagram,
     namespace_of,
     own_namespace,
+    with_option,
     within,
 )
 
@@ -214,6 +215,11 @@ async def the_host_drops_what_got_past_the_kernels_guard_inside(world: World, _:
                 # An IPv6 packet to all nodes, and ARP for the host.
                 six = b"\x60\0\0\0\0\x00\x3b\xff" + bytes(16) + b"\xff\x02" + bytes(13) + b"\x01"
                 wire.send(b"\x33\x33\0\0\0\x01" + hardware + b"\x86\xdd" + six)
+                # Those that name their way (loose source routing), and ask for it to be noted.
+                for option in (b"\x83\x07\x04", b"\x07\x07\x04"):
+                    plain = datagram(mine, SITE, 9, b"optional")
+                    packet = with_option(plain, option + socket.inet_aton(HOST) + b"\0")
+                    wire.send(hardware + hardware + b"\x08\x00" + packet)
                 arp = b"\0\x01\x08\0\x06\x04\0\x01" + hardware + socket.inet_aton(mine)
                 arp += bytes(6) + socket.inet_aton(HOST)
                 wire.send(b"\xff" * 6 + hardware + b"\x08\x06" + arp)
@@ -224,6 +230,7 @@ async def the_host_drops_what_got_past_the_kernels_guard_inside(world: World, _:
         await until(lambda: any(b"honest" in one for one in world.seen))
         arrived = [mark for mark in marks if any(mark in one for one in (*world.seen, *received))]
         assert not arrived, arrived
+        assert not any(b"optional" in one for one in world.seen)
         for space in spaces:
             os.close(space)
 

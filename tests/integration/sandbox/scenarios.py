@@ -51,16 +51,21 @@ from fit_scenarios import (
     what_listens_inside_is_reached,
     what_ran_before_sees_the_mounts_and_the_size_of_tmp,
 )
+from leading_scenarios import LEADING
 from limit_scenarios import (
     a_fork_bomb_is_contained_and_killed,
     a_tree_that_ignores_signals_and_leaves_its_session_is_killed,
     files_in_tmp_are_limited_in_number,
     files_in_tmp_do_not_count_as_memory,
+    many_that_are_busy_stand_behind_others_where_nothing_divides_processors,
     memory_beyond_the_limit_ends_the_sandbox_and_no_neighbour,
     memory_of_a_child_counts_too,
     memory_shared_by_forks_counts_once,
     orphans_are_reaped,
     the_peak_alone_is_that_of_the_memory,
+    what_connections_hold_is_limited,
+    what_is_counted_by_user_is_left_to_others,
+    who_goes_on_while_it_is_frozen_is_ended,
 )
 from zygote_scenarios import (
     a_fork_knows_nothing_of_others,
@@ -377,7 +382,11 @@ SCENARIOS = {
         the_peak_alone_is_that_of_the_memory,
         a_fork_bomb_is_contained_and_killed,
         a_tree_that_ignores_signals_and_leaves_its_session_is_killed,
+        many_that_are_busy_stand_behind_others_where_nothing_divides_processors,
         orphans_are_reaped,
+        what_connections_hold_is_limited,
+        what_is_counted_by_user_is_left_to_others,
+        who_goes_on_while_it_is_frozen_is_ended,
         sixty_four_sandboxes_are_made_at_once,
         a_create_that_is_given_up_leaves_nothing,
         no_attack_succeeds,
@@ -406,6 +415,7 @@ SCENARIOS = {
         forks_end_as_an_interpreter_does,
         a_fresh_interpreter_is_met,
         a_fork_knows_nothing_of_others,
+        *LEADING,
     )
 }
 

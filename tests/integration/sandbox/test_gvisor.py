@@ -88,6 +88,7 @@ WITHIN = {
     "mounts to write": "/dev and /sys belong to root inside",
     "read pid 1's environment": "it holds where Python's library is",
     "read pid 1's maps": "places in memory that cannot be read",
+    "read the kernel's command line": "gVisor's own",
     "read pid 1's command line": "the same for every sandbox",
     "list pid 1's descriptors": "numbers",
     "open pid 1's users": "gVisor's kernel, not the host's",

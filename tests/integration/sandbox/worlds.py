@@ -191,7 +191,19 @@ def datagram(source: str, destination: str, port: int, payload: bytes) -> bytes:
     udp = struct.pack("!HHHH", 4242, port, length, 0) + payload
     addresses = socket.inet_aton(source) + socket.inet_aton(destination)
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 1, 0, 64, 17, 0) + addresses
-    total = sum(struct.unpack("!10H", head))
+    return _summed(head) + udp
+
+
+def with_option(packet: bytes, option: bytes) -> bytes:
+    """The same packet with an option in its head, whose length is a multiple of four."""
+    head, rest = packet[:20], packet[20:]
+    length = struct.pack("!H", len(packet) + len(option))
+    first = bytes([head[0] + len(option) // 4])
+    return _summed(first + head[1:2] + length + head[4:10] + b"\0\0" + head[12:] + option) + rest
+
+
+def _summed(head: bytes) -> bytes:
+    total = sum(struct.unpack(f"!{len(head) // 2}H", head))
     total = (total & 0xFFFF) + (total >> 16)
     total = (total & 0xFFFF) + (total >> 16)
-    return head[:10] + struct.pack("!H", ~total & 0xFFFF) + head[12:] + udp
+    return head[:10] + struct.pack("!H", ~total & 0xFFFF) + head[12:]

@@ -69,6 +69,7 @@ def test_version_1_limits_memory_before_memory_with_swap() -> None:
     assert memory_writes(tree, LIMITS) == [
         ("memory.limit_in_bytes", "1000"),
         ("?memory.memsw.limit_in_bytes", "1000"),
+        ("?memory.kmem.tcp.limit_in_bytes", str(16 << 20)),
     ]
 
 

@@ -41,7 +41,7 @@ def answer(machine: str, number: int, *arguments: int) -> int:
 
 def test_every_number_is_answered(machine: str) -> None:
     facts = seccomp.MACHINES[machine]
-    special = {facts.clone, facts.socket, facts.ioctl, facts.fcntl, 435}
+    special = {facts.clone, facts.socket, facts.ioctl, facts.fcntl, facts.prlimit, 435}
     for number in range(600):
         if number in facts.denied.values():
             assert answer(machine, number) == seccomp.EPERM, number
@@ -103,6 +103,10 @@ def test_sockets_are_of_the_families_that_functions_use(machine: str) -> None:
     number = seccomp.MACHINES[machine].socket
     for family in (1, 2, 10):
         assert answer(machine, number, family, 1, 0) == seccomp.ALLOW
+    for family in (2, 10):
+        for protocol in range(300):
+            wanted = seccomp.ALLOW if protocol in (0, 6, 17) else seccomp.EPROTONOSUPPORT
+            assert answer(machine, number, family, 1, protocol) == wanted, protocol
     assert answer(machine, number, 16, 3, 0) == seccomp.ALLOW
     for protocol in (1, 4, 9, 12, 15, 16):
         assert answer(machine, number, 16, 3, protocol) == seccomp.EAFNOSUPPORT
@@ -125,6 +129,28 @@ def test_no_lease_is_taken(machine: str) -> None:
     assert answer(machine, number, 3, 0x100000000 | 1024) == seccomp.EPERM
     for command in (*range(17), 1025, 1030, 1031, 1032, 1033):
         assert answer(machine, number, 3, command) == seccomp.ALLOW
+
+
+def test_nobody_takes_huge_pages(machine: str) -> None:
+    facts = seccomp.MACHINES[machine]
+    private_anonymous, huge = 0x22, 0x40000
+    assert answer(machine, facts.mmap, 0, 1, 3, private_anonymous) == seccomp.ALLOW
+    assert answer(machine, facts.mmap, 0, 1, 3, private_anonymous | huge) == seccomp.ENOMEM
+    assert answer(machine, facts.memfd_create, 0, 1) == seccomp.ALLOW
+    assert answer(machine, facts.memfd_create, 0, 4) == seccomp.ENOMEM
+    uncounted = seccomp.build(machine, memory_counted=False)
+    assert decide(uncounted, facts.memfd_create, facts.audit, (0, 4)) == seccomp.EPERM
+
+
+def test_the_limit_on_core_dumps_stays(machine: str) -> None:
+    facts = seccomp.MACHINES[machine]
+    core, files = 4, 7
+    assert answer(machine, facts.setrlimit, core, 0x1000) == seccomp.IGNORE
+    assert answer(machine, facts.setrlimit, files, 0x1000) == seccomp.ALLOW
+    for given in (0x1000, 1 << 32, 0x7FFF12345678):
+        assert answer(machine, facts.prlimit, 0, core, given) == seccomp.IGNORE
+        assert answer(machine, facts.prlimit, 0, files, given) == seccomp.ALLOW
+    assert answer(machine, facts.prlimit, 0, core, 0, 0x1000) == seccomp.ALLOW
 
 
 def test_an_unknown_machine_has_no_filter() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import pytest
 
@@ -24,6 +25,17 @@ def test_a_message_arrives_whole_with_its_descriptors() -> None:
         assert os.read(reader, 1) == b"x"
         wire.close_all([reader, writer, descriptor])
         assert wire.receive(other) == ({}, [])
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b"7", b"[" * 60000, b'"\xff"'])
+def test_what_is_no_message_leaves_no_descriptor(data: bytes) -> None:
+    one, other = wire.pair()
+    with one, other:
+        before = os.listdir("/proc/self/fd")
+        socket.send_fds(one, [data], [0, 1])
+        with pytest.raises(ValueError, match="no message"):
+            wire.receive(other)
+        assert os.listdir("/proc/self/fd") == before
 
 
 def test_the_end_of_the_stream_is_none() -> None:

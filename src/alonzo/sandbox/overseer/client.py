@@ -94,6 +94,8 @@ class Overseer:
             NotExecutableError, SandboxError: see ``base.Sandbox``.
         """
         _check(spec, argv)
+        if spec.cwd_once_fitted is not None:
+            raise SandboxError("this isolation leads no process to another folder")
         self._names += 1
         name = self._names
         process = self._processes[name] = OverseenProcess(name, self._tell)

@@ -65,6 +65,11 @@ class GvisorBackend:
         return True
 
     @property
+    def leads(self) -> bool:
+        """Never."""
+        return False
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """What this host gives. After ``open()``."""
         return self._layers

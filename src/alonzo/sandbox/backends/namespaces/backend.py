@@ -122,6 +122,11 @@ class NamespaceBackend:
         return True
 
     @property
+    def leads(self) -> bool:
+        """Always: pid 1 does it (``inside/leading.py``)."""
+        return True
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """What this host gives. After ``open()``."""
         return self._layers
@@ -308,8 +313,8 @@ class NamespaceBackend:
                 raise SandboxError("the backend is closed")
             if self._spawner is None or not self._spawner.alive:
                 if self._spawner is not None:
-                    log.error("spawner.restarted")
                     await self._spawner.close()
+                    log.error("spawner.restarted", extra={"reason": self._spawner.how_it_ended})
                 self._spawner = Spawner(
                     python=self._python,
                     folder=self._root_folder(),

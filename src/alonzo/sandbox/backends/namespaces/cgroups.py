@@ -28,6 +28,11 @@ MIB = 1 << 20
 CPU_PERIOD_US = 20_000
 _CPU_QUOTA_US_MIN = 1_000
 
+#: Version 1 counts what TCP and UDP hold for programs apart from all other memory, and only where
+#: it has a limit: without one a sandbox of 128 MiB held 2 GiB so (measured), all of a host's share.
+_SOCKET_BYTES_MIN = 16 * MIB
+_SOCKET_SHARE = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -61,7 +66,12 @@ def memory_writes(tree: Tree, limits: Limits) -> list[tuple[str, str]]:
     """
     total = str(limits.memory_bytes + limits.tmp_bytes)
     if tree.version == 1:
-        return [("memory.limit_in_bytes", total), ("?memory.memsw.limit_in_bytes", total)]
+        sockets = str(max(limits.memory_bytes // _SOCKET_SHARE, _SOCKET_BYTES_MIN))
+        return [
+            ("memory.limit_in_bytes", total),
+            ("?memory.memsw.limit_in_bytes", total),
+            ("?memory.kmem.tcp.limit_in_bytes", sockets),
+        ]
     return [("memory.max", total)]
 
 

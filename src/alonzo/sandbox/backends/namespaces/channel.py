@@ -63,7 +63,7 @@ class Channel:
             message = wire.receive(self._peer)
         except BlockingIOError:
             return False
-        except OSError:
+        except (OSError, ValueError):  # it broke, or the peer is none of ours any more
             message = None
         if message is None:
             self._end()

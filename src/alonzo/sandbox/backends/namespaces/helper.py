@@ -65,6 +65,14 @@ class Spawner:
         """Whether requests can still be sent."""
         return self._channel.open
 
+    @property
+    def how_it_ended(self) -> str:
+        """In words, for the log; after ``close()``. If its opener ended first, how that did."""
+        code: int = self._process.returncode or 0
+        if code < 0:
+            return f"it was ended by signal {-code}"
+        return f"its opener was ended by signal {code - 128}" if code > 128 else f"status {code}"
+
     async def wait_ready(self) -> None:
         """Wait until it takes orders.
 

@@ -36,13 +36,17 @@ def kind_of(spec: SandboxSpec) -> Kind:
 
 
 class Maker:
-    """A running maker. ``on_end`` is called once, when it has ended or is about to."""
+    """A running maker. ``on_end`` is called once, when it has ended or is about to.
 
-    def __init__(self, ours: Any, on_end: Callable[[Maker], None]) -> None:
+    ``name`` is for the log: the zygote's module, or that it is none.
+    """
+
+    def __init__(self, ours: Any, name: str, on_end: Callable[[Maker], None]) -> None:
+        self._name = name
         self._on_end = on_end
         self._ending = asyncio.Event()
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._channel = Channel(ours, self._message, self._ended)
+        self._channel = Channel(ours, self._message, self._died)
 
     @property
     def alive(self) -> bool:
@@ -95,6 +99,13 @@ class Maker:
             self._fail(message["error"])
         elif not self._ready.done():
             self._ready.set_result(None)
+
+    def _died(self) -> None:
+        """It ended by itself. Nobody knows why: it is no child of ours."""
+        ready = self._ready.done() and not self._ready.cancelled()
+        if ready and self._ready.exception() is None:
+            log.warning("maker.ended", extra={"maker": self._name})
+        self._ended()
 
     def _ended(self) -> None:
         self._fail("it ended before it was ready")
@@ -171,7 +182,7 @@ class Makers:
         if distrust := trust.why_not(trust.files_run_by(spec)):
             raise SandboxError(distrust)
         ours, theirs = wire.pair()
-        maker = Maker(ours, self._on_end)
+        maker = Maker(ours, spec.zygote.module if spec.zygote else "no zygote", self._on_end)
         try:
             with theirs:
                 order = plan.maker_order(spec, trees=self._trees(), resolv_conf=self.resolv_conf)

@@ -204,7 +204,11 @@ def start_order(spec: ProcessSpec, *, name: int, descriptor_max: int) -> dict[st
         raise SandboxError(f"{spec.argv[:1]}: a program is named by its absolute path inside")
     if any(not 1 <= number < descriptor_max for number in spec.fds):
         raise SandboxError(f"descriptors {sorted(spec.fds)}: want 1 to {descriptor_max - 1}")
-    for text in (*spec.argv, *spec.environment, *spec.environment.values(), spec.cwd):
+    lead = spec.cwd_once_fitted
+    if lead is not None and not spec.argv:
+        raise SandboxError("a fork is not taken to another folder")
+    texts = (*spec.argv, *spec.environment, *spec.environment.values(), spec.cwd, lead or "")
+    for text in texts:
         if "\0" in text:
             raise SandboxError("an argument, variable or folder holds a zero byte")
     if any(not name or "=" in name for name in spec.environment):
@@ -215,6 +219,7 @@ def start_order(spec: ProcessSpec, *, name: int, descriptor_max: int) -> dict[st
         "argv": list(spec.argv),
         "env": dict(spec.environment),
         "cwd": spec.cwd,
+        "lead": lead,
         "fds": list(spec.fds),
         "descriptors_max": spec.descriptors_max,
     }

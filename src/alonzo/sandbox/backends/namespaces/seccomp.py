@@ -5,7 +5,11 @@
   namespaces, changes the machine, or has a record of kernel holes and no use in a function.
 * ``clone`` with a namespace flag: ``EPERM``. ``clone3`` hides its flags behind a pointer, so it
   answers ``ENOSYS`` and libc falls back to ``clone``.
-* ``socket`` of any family but Unix, IPv4, IPv6 and routing netlink: ``EAFNOSUPPORT``.
+* ``socket`` of any family but Unix, IPv4, IPv6 and routing netlink: ``EAFNOSUPPORT``. Of IPv4 and
+  IPv6 TCP and UDP alone: the kernel would load modules for others, on anybody's word.
+* Memory of huge pages, which the host has set apart and no cgroup counts: ``ENOMEM``.
+* The limit on core dumps stays as it is, and who changes it is told that it was done: a limit of 0
+  would have the host's collector of dumps, a program outside of every sandbox, see each crash.
 * ``ioctl`` that types into a terminal: ``EPERM``.
 * ``fcntl`` that takes a lease: ``EPERM``. An ordinary user's functions are the owner of files that
   they see, and a lease holds up whoever opens one to write.
@@ -26,7 +30,11 @@ KILL = 0x80000000
 _ERRNO = 0x00050000
 EPERM = _ERRNO | 1
 ENOSYS = _ERRNO | 38
+ENOMEM = _ERRNO | 12
+EPROTONOSUPPORT = _ERRNO | 93
 EAFNOSUPPORT = _ERRNO | 97
+#: The call is not made, and its caller told that it was.
+IGNORE = _ERRNO | 0
 TRACE = 0x7FF00000
 
 #: Calls whose numbers are the same everywhere.
@@ -168,6 +176,9 @@ _CLONE3 = 435
 _NAMESPACE_FLAGS = 0x7E020000
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _NETLINK_ROUTE = 0
+_ANY_PROTOCOL, _TCP, _UDP = 0, 6, 17
+_MAP_HUGETLB, _MFD_HUGETLB = 0x40000, 0x4
+_RLIMIT_CORE = 4
 _F_SETLEASE = 1024
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _PR_SET_CHILD_SUBREAPER = 36
@@ -183,6 +194,10 @@ class Machine:
     ioctl: int
     fcntl: int
     prctl: int
+    mmap: int
+    memfd_create: int
+    setrlimit: int
+    prlimit: int
     denied: dict[str, int]
     #: From here on numbers belong to another calling convention of the same architecture.
     numbers_end: int | None = None
@@ -197,6 +212,10 @@ MACHINES = {
         ioctl=16,
         fcntl=72,
         prctl=157,
+        mmap=9,
+        memfd_create=319,
+        setrlimit=160,
+        prlimit=302,
         denied=_DENIED_X86_64 | _DENIED_EVERYWHERE,
         numbers_end=0x40000000,
     ),
@@ -207,6 +226,10 @@ MACHINES = {
         ioctl=29,
         fcntl=25,
         prctl=167,
+        mmap=222,
+        memfd_create=279,
+        setrlimit=164,
+        prlimit=261,
         denied=_DENIED_AARCH64 | _DENIED_EVERYWHERE,
     ),
 }
@@ -257,6 +280,11 @@ def build(machine: str, *, memory_counted: bool = True, template: bool = False) 
     code += _when(_EQUAL, facts.socket, _socket_rules())
     code += _when(_EQUAL, facts.ioctl, _ioctl_rules())
     code += _when(_EQUAL, facts.fcntl, _fcntl_rules())
+    code += _when(_EQUAL, facts.mmap, _flag_rules(3, _MAP_HUGETLB, ENOMEM))
+    code += _when(_EQUAL, facts.setrlimit, _setrlimit_rules())
+    code += _when(_EQUAL, facts.prlimit, _prlimit_rules())
+    if memory_counted:
+        code += _when(_EQUAL, facts.memfd_create, _flag_rules(1, _MFD_HUGETLB, ENOMEM))
     if template:
         code += _when(_EQUAL, facts.denied["setns"], [_answer(TRACE)])
         code += _when(_EQUAL, facts.prctl, _prctl_rules())
@@ -277,15 +305,42 @@ def _clone_rules() -> list[bytes]:
 
 
 def _socket_rules() -> list[bytes]:
-    rules = [_load_argument(0)]
-    for family in (_AF_UNIX, _AF_INET, _AF_INET6):
-        rules += _when(_EQUAL, family, [_answer(ALLOW)])
+    internet = [_load_argument(2)]
+    for protocol in (_ANY_PROTOCOL, _TCP, _UDP):
+        internet += _when(_EQUAL, protocol, [_answer(ALLOW)])
+    internet.append(_answer(EPROTONOSUPPORT))
+    rules = [_load_argument(0), *_when(_EQUAL, _AF_UNIX, [_answer(ALLOW)])]
+    for family in (_AF_INET, _AF_INET6):
+        rules += _when(_EQUAL, family, internet)
     netlink = [
         _load_argument(2),
         *_when(_EQUAL, _NETLINK_ROUTE, [_answer(ALLOW)]),
         _answer(EAFNOSUPPORT),
     ]
     return [*rules, *_when(_EQUAL, _AF_NETLINK, netlink), _answer(EAFNOSUPPORT)]
+
+
+def _flag_rules(argument: int, flag: int, answer: int) -> list[bytes]:
+    return [
+        _load_argument(argument),
+        *_when(_ANY_BIT, flag, [_answer(answer)]),
+        _answer(ALLOW),
+    ]
+
+
+def _setrlimit_rules() -> list[bytes]:
+    return [
+        _load_argument(0),
+        *_when(_EQUAL, _RLIMIT_CORE, [_answer(IGNORE)]),
+        _answer(ALLOW),
+    ]
+
+
+def _prlimit_rules() -> list[bytes]:
+    """To ask for a limit, without a new one, is allowed."""
+    given = _when(_AT_LEAST, 1, [_answer(IGNORE)])
+    core = [_load_argument(2), *given, _load(_ARGUMENTS + 8 * 2 + 4), *given, _answer(ALLOW)]
+    return [_load_argument(1), *_when(_EQUAL, _RLIMIT_CORE, core), _answer(ALLOW)]
 
 
 def _prctl_rules() -> list[bytes]:

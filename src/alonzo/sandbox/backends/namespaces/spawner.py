@@ -66,14 +66,16 @@ def main(descriptor: int, folder: str, rootless: bool) -> NoReturn:
         os._exit(1)
     sys.set_name("alonzo-spawner")
     daemon.close()
-    os.waitpid(pid, 0)  # which returns once the namespace is empty
-    os._exit(0)
+    _, status = os.waitpid(pid, 0)  # which returns once the namespace is empty
+    os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
 
 def _prepare(rootless: bool) -> None:
     """Enter the namespaces that all share; the next fork is pid 1 of a new one."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(OSError):  # a kernel without keys, or a container's filter
+        sys.leave_session_keyring()
     if rootless:
         enter_user_namespace()
     # A change of user or capabilities clears the setting, so it comes after.

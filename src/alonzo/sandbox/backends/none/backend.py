@@ -52,6 +52,11 @@ class PlainBackend:
         return False
 
     @property
+    def leads(self) -> bool:
+        """Never."""
+        return False
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """What functions are not kept from."""
         return plan.LAYERS

@@ -84,6 +84,7 @@ class TemplateInit(Init):
         self._process, self._forks = (found[0], ours) if found else (0, None)
 
     def _ended(self, pid: int) -> None:
+        super()._ended(pid)
         if pid == self._process:
             self._process, self._forks = 0, None
         for name in [name for name, first in self._clones.items() if first == pid]:
@@ -114,8 +115,8 @@ class TemplateInit(Init):
         try:
             with _deadline():
                 pid = self._fork_into(order, descriptors)
-        except (OSError, escort.EscortError, ValueError, KeyError, TypeError) as err:
-            # The last three: foreign code may answer whatever it likes.
+        except (OSError, escort.EscortError, ValueError, KeyError) as err:
+            # The last two: foreign code may answer whatever it likes.
             self._refuse(order, f"fork: {err}")
         else:
             self._names[pid] = order["name"]
@@ -142,8 +143,8 @@ class TemplateInit(Init):
             if answer is None:
                 raise ProcessLookupError(0, "the template's process does not fork")
             wire.close_all(answer[1])
-            fork = int(answer[0]["pid"])
-            if not escort.is_child(fork, self._process, self._uid):
+            fork = answer[0]["pid"]
+            if not isinstance(fork, int) or not escort.is_child(fork, self._process, self._uid):
                 raise escort.EscortError("what the process named is no fork of it")
             return escort.lead(
                 fork,

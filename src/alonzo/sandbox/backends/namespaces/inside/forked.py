@@ -66,10 +66,19 @@ class Program:
         ):
             signal.signal(number, disposition)
         _open_standard_streams()
+        # What modules ask to have done in forks (``os.register_at_fork``) is for those who share
+        # threads and locks with what they were forked from, and was not done (``syscalls.fork``).
         if "random" in sys.modules:
             sys.modules["random"].seed()
+        if "threading" in sys.modules:
+            main = sys.modules["threading"].main_thread()
+            getattr(main, "_set_native_id", _nothing)()  # where the system has such ids
         gc.enable()
         return self._main
+
+
+def _nothing() -> None:
+    """In place of what this Python does not have."""
 
 
 def _root_of_ours() -> str:

@@ -28,17 +28,29 @@ from typing import Any
 from . import root, wire
 from . import syscalls as sys
 from .launch import Launcher, UnexecutableFileError
+from .leading import Leader
 from .sizes import proportional_bytes, size_of
 
 #: How often the sizes of the processes are looked at where no cgroup limits them.
 SAMPLE_MS = 25
 
+#: How often it is looked whether what was stopped stands still. A timer can send SIGCONT.
+_FROZEN_LOOK_MS = 2500
+
 #: The shared page that holds the last sample: bytes now, bytes at the highest.
 SAMPLE_LAYOUT = struct.Struct("=QQ")
+
+#: How many dead are collected before orders get their turn: orphans may die faster than they are.
+_REAPED_AT_ONCE_MAX = 256
 
 #: How long a freeze looks for the last process to stop: two seconds in all.
 _STOP_ATTEMPTS_MAX = 2000
 _STOP_PAUSE_S = 0.001
+
+#: So many processes may be busy at once where no cgroup divides the processors; more of them get
+#: the last of all priorities, for good.
+_RUNNING_MAX = max(16, 4 * (os.cpu_count() or 1))
+_LAST = 19
 
 _STOPPED_STATES = ("T", "t", "Z", "X")
 
@@ -63,6 +75,8 @@ class Init:
         self._watch = watch
         self._forked: dict[str, Any] | None = None
         self._names: dict[int, int] = {}
+        self._leaders: dict[int, Leader] = {}
+        self._fitted = False
         self._frozen = False
         self._out_of_memory = False
         self._peak_bytes = 0
@@ -89,11 +103,14 @@ class Init:
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(ended, select.POLLIN)
+        more = False
         while True:
-            ready = [descriptor for descriptor, _ in poll.poll(self._wait_ms())]
+            ready = [descriptor for descriptor, _ in poll.poll(0 if more else self._wait_ms())]
             if ended in ready:
                 os.read(ended, 128 * 16)
-                self._reap(os.WNOHANG)
+                more = True
+            if more:
+                more = self._reap_some()
             if self._control.fileno() in ready:
                 message = wire.receive(self._control)
                 if message is None:
@@ -101,12 +118,16 @@ class Init:
                 self._obey(*message)
                 if self._forked is not None:
                     return self._forked
-            if self._watch is not None and self._watch.memory_bytes:
+            if self._frozen:
+                self._look_at_frozen()
+            elif self._watch is not None and self._watch.memory_bytes:
                 self._sample(self._watch)
 
     def _wait_ms(self) -> int | None:
+        if self._frozen:
+            return _FROZEN_LOOK_MS
         watched = self._watch is not None and self._watch.memory_bytes
-        return SAMPLE_MS if watched and self._names and not self._frozen else None
+        return SAMPLE_MS if watched and self._names else None
 
     def _obey(self, order: dict[str, Any], descriptors: list[int]) -> None:
         self._orders[order["op"]](order, descriptors)
@@ -125,6 +146,10 @@ class Init:
         try:
             root.attach_all(order["targets"], trees)
             root.size_tmp(order["tmp_mib"])
+            self._fitted = True
+            for leader in self._leaders.values():
+                leader.go()
+            self._leaders.clear()
             sys.set_capabilities(self._kept)
         except OSError as err:
             self._refuse(order, f"{err.filename or 'fit'}: {err.strerror}")
@@ -176,9 +201,14 @@ class Init:
     def _start(self, order: dict[str, Any], descriptors: list[int]) -> None:
         if not self._names:
             self._out_of_memory = False
+        leader: Leader | None = None
         try:
-            pid = self._launcher.launch(order, descriptors, self._let_go)
+            leader = self._leader(order)
+            pid = self._launcher.launch(order, descriptors, self._let_go, leader)
         except OSError as err:
+            if leader is not None:
+                leader.meet()
+                leader.close()
             blamed = isinstance(err, UnexecutableFileError)
             self._refuse(order, f"{err.filename or 'start'}: {err.strerror}", unexecutable=blamed)
         else:
@@ -186,8 +216,16 @@ class Init:
                 self._forked = order
                 return
             self._names[pid] = order["name"]
+            if leader is not None:
+                leader.meet()
+                self._leaders[pid] = leader
             self._tell({"done": order["name"]})
         wire.close_all(descriptors)
+
+    def _leader(self, order: dict[str, Any]) -> Leader | None:
+        if order["lead"] and self._fitted:
+            raise OSError(errno.EINVAL, "nobody leads once the sandbox is fitted", "lead")
+        return Leader() if order["lead"] else None
 
     def _let_go(self) -> None:
         """In a fork, before its descriptors are put in order: what was pid 1's is not ours.
@@ -206,27 +244,38 @@ class Init:
                 with contextlib.suppress(OSError):  # no such signal: the sender's mistake
                     os.kill(pid, order["number"])
 
-    def _reap(self, options: int) -> None:
-        """Collect the dead; with no options, until no process is left at all."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, options)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            self._ended(pid)
-            name = self._names.pop(pid, None)
-            if name is not None:
-                self._tell({"exited": name, "status": status, "oom": self._out_of_memory})
+    def _reap_some(self) -> bool:
+        """Collect some of the dead; whether there may be more."""
+        return all(self._reap_one(os.WNOHANG) for _ in range(_REAPED_AT_ONCE_MAX))
+
+    def _reap_one(self, options: int) -> bool:
+        """Collect one of the dead; without options wait for it. False if there is none."""
+        try:
+            pid, status = os.waitpid(-1, options)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return False
+        self._ended(pid)
+        name = self._names.pop(pid, None)
+        if name is not None:
+            self._tell({"exited": name, "status": status, "oom": self._out_of_memory})
+        return True
 
     def _ended(self, pid: int) -> None:
         """A process that was started here, or that lost its parent, has ended."""
+        leader = self._leaders.pop(pid, None)
+        if leader is not None:
+            leader.close()
+        for leader in self._leaders.values():
+            if leader.pid == pid:
+                leader.pid = 0
 
     def _kill_all(self) -> None:
         self._frozen = False
         _signal_all(signal.SIGKILL)
-        self._reap(0)
+        while self._reap_one(0):
+            pass
 
     def _stop_all(self) -> bool:
         """Stop everything; False if something (in an uninterruptible wait) does not."""
@@ -238,8 +287,15 @@ class Init:
             select.select((), (), (), _STOP_PAUSE_S)
         return False
 
+    def _look_at_frozen(self) -> None:
+        """End everything if something has not stayed where it was stopped."""
+        if not all(_state(pid) in _STOPPED_STATES for pid in _others()):
+            self._kill_all()
+
     def _sample(self, watch: Watch) -> None:
-        sizes = [size_of(pid) for pid in _others()]
+        found = [(pid, size_of(pid)) for pid in _others()]
+        sizes = [size for _, size in found]
+        _demote([pid for pid, size in found if size.running])
         used = sum(size.current for size in sizes)
         if used > watch.memory_bytes:
             # Pages that a fork shares were counted once for each process: now count them right.
@@ -255,6 +311,14 @@ class Init:
 def _signal_all(number: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # nobody is left
         os.kill(-1, number)
+
+
+def _demote(running: list[int]) -> None:
+    """Let many that are all busy stand behind everybody else: nothing limits their processors."""
+    if len(running) > _RUNNING_MAX:
+        for pid in running:
+            with contextlib.suppress(OSError):  # it has ended
+                os.setpriority(os.PRIO_PROCESS, pid, _LAST)
 
 
 def _others() -> list[int]:

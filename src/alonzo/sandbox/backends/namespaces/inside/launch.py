@@ -6,6 +6,7 @@ the filter last of all. Every step runs in the new process, so a failure harms n
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -16,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import leading, wire
 from . import syscalls as sys
-from . import wire
+from .leading import Leader
 
 #: Descriptors are parked from here on while they are put in order; nobody may ask for one above.
 PARKED_FROM = 256
@@ -25,6 +27,11 @@ PARKED_FROM = 256
 #: ``id`` inside: what AWS shows.
 #: Source: *observed*, recordings of public functions.
 INSIDE_UID, INSIDE_GID = 993, 990
+
+#: What one process of an ordinary user's sandboxes may take of what the kernel counts by user: it
+#: gives all of a user's processes 128 instances, and some ten thousand signals that wait.
+_OF_USER_NAMESPACE = (("max_inotify_instances", 16), ("max_inotify_watches", 8192))
+_SIGNALS_PENDING_MAX = 1024
 
 #: What ``execve`` says of a file that will never run. Whatever else it says (too many processes, no
 #: memory, arguments too long) is not the file's fault.
@@ -45,19 +52,26 @@ class Launcher:
     """How processes of one sandbox are started.
 
     ``uid``: the host's user id that is this sandbox's own; None: we are an ordinary user, and the
-    process gets a user namespace in which it is ``INSIDE_UID``.
+    process gets a user namespace in which it is ``INSIDE_UID``. ``proc`` is then a descriptor of
+    /proc without its masks, where that namespace is given limits of its own.
     """
 
     uid: int | None
     processes_max: int
     filter: bytes
+    proc: int | None = None
 
     def launch(
-        self, order: dict[str, Any], descriptors: list[int], let_go: Callable[[], None]
+        self,
+        order: dict[str, Any],
+        descriptors: list[int],
+        let_go: Callable[[], None],
+        leader: Leader | None = None,
     ) -> int:
         """Start a process and return its pid once it runs the program.
 
-        ``let_go`` is called first in it, to part with what is not its own.
+        ``let_go`` is called first in it, to part with what is not its own. A program can have a
+        ``leader``, who waits to take it to the folder that the order says.
 
         Without a program this returns 0 too, in the new process, as ``fork`` does; it then holds
         no descriptor but those of the order and no privilege.
@@ -68,12 +82,12 @@ class Launcher:
         """
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
-            pid = os.fork()
+            pid = sys.fork()
         except OSError as err:
             wire.close_all((reader, writer))
             raise OSError(err.errno, err.strerror, "fork") from err
         if pid == 0:
-            self._become(order, descriptors, writer, let_go)
+            self._become(order, descriptors, writer, let_go, leader)
             return 0
         os.close(writer)
         failure = b""
@@ -97,6 +111,7 @@ class Launcher:
         descriptors: list[int],
         writer: int,
         let_go: Callable[[], None],
+        leader: Leader | None,
     ) -> None:
         """Come back only without a program to execute."""
         what, executed = "prepare", 0
@@ -106,17 +121,16 @@ class Launcher:
             # Undumpable, as pid 1 is, a process may not write its own files in /proc. Nobody can
             # use the moment: whoever else is in the sandbox has another user, or no capability.
             sys.set_dumpable(True)
-            writer = _arrange(
-                {number: descriptors[at] for at, number in enumerate(order["fds"])}, writer
-            )
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            wanted = {number: descriptors[at] for at, number in enumerate(order["fds"])}
+            leads = () if leader is None else (leader.theirs,)
+            proc = () if self.proc is None else (self.proc,)
+            writer, *others = _arrange(wanted, [writer, *leads, *proc])
+            _listen_to_signals()
             os.umask(0o022)
             _lower(resource.RLIMIT_NOFILE, order["descriptors_max"])
-            _lower(resource.RLIMIT_CORE, 0)
+            _dump_no_core()
             _die_first()
-            self._drop_privilege()
+            self._drop_privilege(others[len(leads) :])
             what = f"enter {order['cwd']}"
             os.chdir(order["cwd"])
             sys.set_no_new_privileges()
@@ -130,6 +144,9 @@ class Launcher:
                 os.close(writer)
                 return
             sys.install_filter(self.filter)
+            if leads:
+                what = "lead"
+                leading.fork_leader(others[0], order["lead"])
             what, executed = f"execute {order['argv'][0]}", 1
             os.execve(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - our purpose
         except OSError as err:
@@ -139,45 +156,84 @@ class Launcher:
             os.write(writer, f"{errno.EINVAL} 0 {what}: {err}".encode())
         os._exit(127)
 
-    def _drop_privilege(self) -> None:
+    def _drop_privilege(self, proc: list[int]) -> None:
         if self.uid is not None:
             _lower(resource.RLIMIT_NPROC, self.processes_max)
             os.setgroups([])
             os.setresgid(self.uid, self.uid, self.uid)
             os.setresuid(self.uid, self.uid, self.uid)
             return
+        # Counted for the whole user as well, who is everybody's: before, or it is not handed down.
+        _lower(resource.RLIMIT_SIGPENDING, _SIGNALS_PENDING_MAX)
         sys.unshare(sys.CLONE_NEWUSER)
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{INSIDE_UID} {INSIDE_UID} 1")
         _write("/proc/self/gid_map", f"{INSIDE_GID} {INSIDE_GID} 1")
         # Counted per user namespace since Linux 5.14, and handed down at unshare: set it after.
         _lower(resource.RLIMIT_NPROC, self.processes_max)
+        for descriptor in proc:
+            _limit_user_namespace(descriptor)
+            os.close(descriptor)
         sys.drop_bounding_set()
 
 
-def _arrange(wanted: dict[int, int], writer: int) -> int:
-    """Put descriptors at the numbers in ``wanted``, close all others but ``writer``, moved away."""
+def _listen_to_signals() -> None:
+    """As every program begins, and not as Python would have it."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _limit_user_namespace(proc: int) -> None:
+    """Leave other sandboxes something of what the kernel counts by user."""
+    for name, most in _OF_USER_NAMESPACE:
+        # A kernel that does not count it has no such file.
+        with contextlib.suppress(FileNotFoundError):
+            path = f"sys/user/{name}"
+            descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+            try:
+                os.write(descriptor, b"%d" % most)
+            finally:
+                os.close(descriptor)
+
+
+def _arrange(wanted: dict[int, int], kept: list[int]) -> list[int]:
+    """Put descriptors at the numbers in ``wanted``, close all others but ``kept``, moved away."""
     null = os.open("/dev/null", os.O_RDWR)
     sources = {1: null, 2: null, **wanted, 0: null}
     parked = {
         number: fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, PARKED_FROM)
         for number, source in sources.items()
     }
-    writer = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, PARKED_FROM)
+    kept = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, PARKED_FROM) for each in kept]
     for number, source in parked.items():
         os.dup2(source, number)
     free_from = 0
-    for number in sorted([*sources, writer]):
+    for number in sorted([*sources, *kept]):
         if number > free_from:
             sys.close_range(free_from, number - 1)
         free_from = number + 1
     sys.close_range(free_from, interpreter.maxsize & 0x7FFFFFFF)
-    return writer
+    return kept
 
 
 def _die_first() -> None:
-    """Out of memory, it is a program of ours that the kernel ends: not pid 1, not the platform."""
+    """Out of memory, it is a program of ours that the kernel ends: not pid 1, not the platform.
+
+    Said by who has CAP_SYS_RESOURCE on the host, nobody without it can take it back.
+    """
     _write("/proc/self/oom_score_adj", "1000")
+
+
+def _dump_no_core() -> None:
+    """A limit of one byte keeps no core, and is the one that no collector of the host is run for.
+
+    With 0 a collector (a pipe in kernel.core_pattern) is run, as root and outside every sandbox.
+    """
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    except ValueError:  # it is 0, and only root may raise it
+        _lower(resource.RLIMIT_CORE, 0)
 
 
 def _lower(limit: int, value: int) -> None:

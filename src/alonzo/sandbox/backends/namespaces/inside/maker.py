@@ -88,10 +88,14 @@ def serve(inbox: socket.socket, kind: Kind, name: str = "alonzo-maker") -> dict[
 
 
 def _refuse(control: int, err: BaseException) -> None:
-    text = f"{err.filename}: {err.strerror}" if isinstance(err, OSError) else repr(err)
     # The daemon may have given this sandbox up.
     with socket.socket(fileno=os.dup(control)) as peer, contextlib.suppress(OSError):
-        wire.send(peer, {"error": text})
+        wire.send(peer, _error(err))
+
+
+def _error(err: BaseException) -> dict[str, Any]:
+    known = isinstance(err, OSError)
+    return {"error": f"{err.filename}: {err.strerror}" if known else repr(err)}
 
 
 def _fork_init(
@@ -104,7 +108,7 @@ def _fork_init(
     """Fork pid 1 of a new pid namespace; come back to our own for the next one."""
     sys.unshare(sys.CLONE_NEWPID)
     try:
-        pid = _fork_into(descriptors[1]) if request["unified"] else os.fork()
+        pid = _fork_into(descriptors[1]) if request["unified"] else sys.fork()
     except OSError:
         _come_back(own_pids)
         raise
@@ -120,7 +124,7 @@ def _fork_into(cgroup: int) -> int:
     try:
         return sys.fork_into_cgroup(cgroup)
     except OSError:  # a container's own filter may know no clone3, a host no such flag
-        pid = os.fork()
+        pid = sys.fork()
         if pid == 0:
             members = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=cgroup)
             os.write(members, b"0")
@@ -139,14 +143,16 @@ def _come_back(own_pids: int) -> None:
 def _be_init(request: dict[str, Any], descriptors: list[int], kind: Kind) -> dict[str, Any]:
     """Be pid 1 until the end. Comes back in its forks only."""
     control = socket.socket(fileno=descriptors[0])
+    forked = None
     try:
         forked = _make_sandbox(request, control, descriptors[1:], kind).run()
-    except BaseException as err:  # noqa: BLE001 - nothing may climb into the maker's loop
-        if control.fileno() >= 0:
-            _refuse(control.fileno(), err)
-        forked = None
-    if forked is None:
-        os._exit(0)
+    except BaseException as err:  # noqa: BLE001 - whatever it is, it is the end
+        wire.send(control, _error(err))
+    finally:
+        # Nothing may climb into the maker's loop. An ordinary user's functions can take from pid 1,
+        # which is that user too, every descriptor and all memory.
+        if forked is None:
+            os._exit(0)
     return forked
 
 
@@ -177,6 +183,7 @@ def _make_sandbox(
         kind.masked,
     )
     template: str | None = request["template"]
+    proc = sys.open_mount("/proc") if kind.rootless else None
     if template is None:
         kept = _harden(rootless=kind.rootless, inspects=request["inspects"])
     else:
@@ -187,7 +194,9 @@ def _make_sandbox(
     wire.send(control, {"ready": True}, passed)
     wire.close_all(passed)
     if template is None:
-        return Init(control, Launcher(uid, request["processes_max"], kind.filter), kept, watch)
+        return Init(
+            control, Launcher(uid, request["processes_max"], kind.filter, proc), kept, watch
+        )
     return TemplateInit(
         control,
         Launcher(uid, request["processes_max"], bytes.fromhex(template)),
@@ -213,14 +222,21 @@ def _watch(descriptor: int) -> Watch:
 def _harden(*, rootless: bool, inspects: bool) -> list[int]:
     """Keep only what pid 1 needs; what of that it needs beyond ``fit`` is answered.
 
-    As root: to end processes of another user, to become that user and, if no cgroup spares it
-    the work, to see them. An ordinary user owns the processes. Until ``fit`` it must mount.
+    As root: to end processes of another user, to become that user, to say for good who ends first
+    out of memory and, if no cgroup spares it the work, to see them. An ordinary user owns the
+    processes. Until ``fit`` it must mount.
     """
     sys.set_name("alonzo-init")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # which pid 1 of a namespace never notices
     kept = [] if rootless else [sys.CAP_KILL, sys.CAP_SETGID, sys.CAP_SETUID]
     if inspects and not rootless:
         kept.append(sys.CAP_SYS_PTRACE)
+    if not rootless:
+        try:
+            sys.set_capabilities([*kept, sys.CAP_SYS_RESOURCE, sys.CAP_SYS_ADMIN])
+            kept.append(sys.CAP_SYS_RESOURCE)
+        except PermissionError:  # root of a container need not have it
+            pass
     sys.set_capabilities([*kept, sys.CAP_SYS_ADMIN])
     sys.set_dumpable(False)
     return kept

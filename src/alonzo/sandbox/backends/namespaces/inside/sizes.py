@@ -13,29 +13,41 @@ _FIELDS = (b"RssAnon", b"RssShmem", b"RssFile", b"VmHWM")
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes of one process: resident now, and at the highest; those of files left out."""
+    """Bytes of one process: resident now, and at the highest; those of files left out.
+
+    ``running``: its main thread has, or waits for, a processor.
+    """
 
     current: int
     peak: int
+    running: bool = False
 
 
 def size_of(pid: int) -> Size:
     """The size of a process, pages that it shares counted whole; nothing if it has ended."""
-    found = _lines(f"/proc/{pid}/status", _FIELDS)
+    words = _words(f"/proc/{pid}/status", (*_FIELDS, b"State"))
+    running = words.pop(b"State", b"") == b"R"
+    found = _bytes(words)
     current = found.get(b"RssAnon", 0) + found.get(b"RssShmem", 0)
     # The kernel keeps the peak of all three kinds only; files' pages come and seldom go.
-    return Size(current, max(current, found.get(b"VmHWM", 0) - found.get(b"RssFile", 0)))
+    peak = max(current, found.get(b"VmHWM", 0) - found.get(b"RssFile", 0))
+    return Size(current, peak, running)
 
 
 def proportional_bytes(pid: int) -> int:
     """The same with each shared page divided by the number of its users; slower."""
-    return sum(_lines(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon", b"Pss_Shmem")).values())
+    return sum(_bytes(_words(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon", b"Pss_Shmem"))).values())
 
 
-def _lines(path: str, wanted: tuple[bytes, ...]) -> dict[bytes, int]:
+def _words(path: str, wanted: tuple[bytes, ...]) -> dict[bytes, bytes]:
+    """The first word of each line in ``wanted``."""
     try:
         with open(path, "rb") as file:
             lines = [line.split(b":") for line in file.read().splitlines()]
     except OSError:  # it has ended
         return {}
-    return {line[0]: int(line[1].split()[0]) << 10 for line in lines if line[0] in wanted}
+    return {line[0]: line[1].split()[0] for line in lines if line[0] in wanted}
+
+
+def _bytes(words: dict[bytes, bytes]) -> dict[bytes, int]:
+    return {name: int(word) << 10 for name, word in words.items()}

@@ -12,6 +12,8 @@ import signal
 import struct
 from collections.abc import Iterable
 
+CLONE_FS = 0x00000200
+CLONE_PARENT = 0x00008000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -53,6 +55,7 @@ CAP_SETGID = 6
 CAP_SETUID = 7
 CAP_SYS_PTRACE = 19
 CAP_SYS_ADMIN = 21
+CAP_SYS_RESOURCE = 24
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
@@ -65,15 +68,19 @@ _CAPABILITIES_MAX = 64
 _EINVAL = 22
 
 _NR_PIDFD_OPEN = 434
+_NR_CLONE = {"x86_64": 56, "aarch64": 220}
 _NR_CLONE3 = 435
 _NR_OPEN_TREE = 428
 _NR_MOVE_MOUNT = 429
 _NR_CLOSE_RANGE = 436
 _NR_MOUNT_SETATTR = 442
+_NR_KEYCTL = {"x86_64": 250, "aarch64": 219}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 _NR_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+#: PyDLL: the child's interpreter must wake up holding its lock.
 _fork_libc = ctypes.PyDLL(None, use_errno=True)
 _fork_libc.syscall.restype = ctypes.c_long
 _libc.mount.argtypes = (
@@ -105,27 +112,51 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), f"unshare({flags:#x})")
 
 
+def fork() -> int:
+    """Fork a child for ourselves alone, with one thread.
+
+    What Python has modules do in a child (``os.register_at_fork``) is not done: nothing in ours
+    needs it, and it writes to 0.6 MiB that would be shared. What that child forks by ``os.fork``
+    has it done.
+    """
+    pid: int = _fork_libc.fork()
+    number = ctypes.get_errno()
+    if pid < 0:
+        raise OSError(number, os.strerror(number), "fork")
+    return pid
+
+
 def fork_into_cgroup(folder: int) -> int:
-    """Fork a child that begins in the version-2 cgroup behind ``folder``.
+    """The same, and the child begins in the version-2 cgroup behind ``folder``.
 
     Only that saves the lock over all processes which a move takes, and its grace period (10 ms).
-    The child is for us alone, and keeps to one thread: libc does not learn of this fork, so what
-    libc remembers as the thread's id is the parent's, until the child itself forks.
+    Libc does not learn of this fork, so what it remembers as the thread's id is the parent's, until
+    the child itself forks.
     """
     # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
     # set_tid, set_tid_size, cgroup.
     fields = (CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, folder)
     arguments = ctypes.create_string_buffer(struct.pack("=11Q", *fields), 88)
-    ctypes.pythonapi.PyOS_BeforeFork()
-    # PyDLL: the child's interpreter must wake up holding its lock.
-    pid = _fork_libc.syscall(ctypes.c_long(_NR_CLONE3), arguments, ctypes.c_long(88))
+    pid: int = _fork_libc.syscall(ctypes.c_long(_NR_CLONE3), arguments, ctypes.c_long(88))
     number = ctypes.get_errno()
-    if pid == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
-        return 0
-    ctypes.pythonapi.PyOS_AfterFork_Parent()
     if pid < 0:
         raise OSError(number, os.strerror(number), "clone3 into a cgroup")
+    return pid
+
+
+def fork_sharing_folder() -> int:
+    """Fork a sibling: a child of our parent, which shares root, working folder and umask with us.
+
+    Libc does not learn of it, as of ``fork_into_cgroup``.
+    """
+    flags = CLONE_FS | CLONE_PARENT | signal.SIGCHLD
+    number = ctypes.c_long(_NR_CLONE[os.uname().machine])
+    # All other arguments, which come in another order on each architecture, are null.
+    zeros = [ctypes.c_long(0)] * 4
+    pid: int = _fork_libc.syscall(number, ctypes.c_long(flags), *zeros)
+    failure = ctypes.get_errno()
+    if pid < 0:
+        raise OSError(failure, os.strerror(failure), "clone a sibling")
     return pid
 
 
@@ -160,6 +191,12 @@ def pivot_root(new_root: str) -> None:
 def open_tree(path: str) -> int:
     """A detached copy of what is mounted at and below ``path``, as a descriptor."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE
+    return _syscall(_NR_OPEN_TREE, f"open_tree {path}", _AT_FDCWD, os.fsencode(path), flags)
+
+
+def open_mount(path: str) -> int:
+    """The same of the mount at ``path`` alone: what is mounted below it is not on it."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
     return _syscall(_NR_OPEN_TREE, f"open_tree {path}", _AT_FDCWD, os.fsencode(path), flags)
 
 
@@ -226,6 +263,12 @@ def set_no_new_privileges() -> None:
 def pidfd_of_self() -> int:
     """A descriptor of this process, closed on exec."""
     return _syscall(_NR_PIDFD_OPEN, "pidfd_open", os.getpid(), 0)
+
+
+def leave_session_keyring() -> None:
+    """Possess no key of whoever started us: the kernel itself uses those, for file systems."""
+    arguments = (_KEYCTL_JOIN_SESSION_KEYRING, 0)
+    _syscall(_NR_KEYCTL[os.uname().machine], "leave the session keyring", *arguments)
 
 
 def drop_bounding_set() -> None:

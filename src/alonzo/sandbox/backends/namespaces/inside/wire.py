@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 #: The longest message. A packet must fit the socket's default send buffer (208 KiB) whole.
 MESSAGE_BYTES_MAX = 128 << 10
@@ -50,6 +50,7 @@ def receive(peer: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
 
     Raises:
         OSError: nothing is there (non-blocking), or the connection broke.
+        ValueError: the peer, foreign code, sent what is no message; its descriptors are closed.
     """
     data, ancillary, _, _ = peer.recvmsg(MESSAGE_BYTES_MAX + 1, _SPACE, socket.MSG_CMSG_CLOEXEC)
     descriptors: list[int] = []
@@ -61,7 +62,19 @@ def receive(peer: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     if not data:
         close_all(descriptors)
         return None
-    return json.loads(data), descriptors
+    message = _decoded(data)
+    if message is None:
+        close_all(descriptors)
+        raise ValueError("no message")
+    return message, descriptors
+
+
+def _decoded(data: bytes) -> dict[str, Any] | None:
+    try:
+        message: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", message) if isinstance(message, dict) else None
 
 
 def close_all(descriptors: Sequence[int]) -> None:

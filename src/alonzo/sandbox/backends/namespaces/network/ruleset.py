@@ -60,6 +60,8 @@ table inet {table} {{
     }}
     chain judge {{
         meta nfproto != ipv4 drop
+        # With options a packet could name the way that it wants to go.
+        ip hdrlength != 5 drop
         # The sender must be the one address that this interface leads to.
         fib saddr . iif oif missing drop
         # Not the host, whatever its addresses; nobody whom it cannot reach; no groups.
