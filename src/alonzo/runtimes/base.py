@@ -29,6 +29,9 @@ class Link(StrEnum):
 CHANNEL_FD = 3
 TELEMETRY_FD = 4
 
+#: What a process that waits takes of the host's memory: an interpreter, its sandbox, our own part.
+PARKED_BYTES = 8 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class RuntimeIdentifier:
@@ -66,6 +69,10 @@ class Launch:
     last of ``argv``, whose ``preload()`` and ``main()`` do the same in a fork of a process that has
     imported everything. Neither will do for a function that sets one of ``start_variables``, which
     count only when a program is executed: each is the beginning of names, or a name and ``=``.
+
+    ``parks_with`` names variables that must have their values when the process is parked: it then
+    serves only functions with the same. ``parked_bytes`` is what one takes of the host's memory,
+    and ``led``: it cannot change its own working folder, so its sandbox has to.
     """
 
     argv: tuple[str, ...]
@@ -76,6 +83,9 @@ class Launch:
     parks: bool = False
     preloads: str | None = None
     start_variables: tuple[str, ...] = ()
+    parks_with: tuple[str, ...] = ()
+    parked_bytes: int = PARKED_BYTES
+    led: bool = False
 
     def must_start_with(self, variables: Iterable[str]) -> bool:
         """Whether one of a function's own ``variables``, given by name, is a start variable."""

@@ -8,7 +8,8 @@ it. The header is a JSON object in UTF-8 (or empty), the body raw bytes.
 | ``CONFIG`` | to it | | the variables, a JSON object; once, and only to one that parks |
 | ``INVOKE`` | to it | ``id, deadline_ms, arn[, trace, client_context, cognito, tenant]`` | event |
 | ``READY`` | from it | | init is done; sent once |
-| ``RESPONSE`` | from it | ``id`` | result; it waits for the next ``INVOKE`` |
+| ``CHUNK`` | from it | ``id[, type]``, in the first one | a piece of the result, up to 64 KiB |
+| ``RESPONSE`` | from it | ``id`` | result, or its last piece; it waits for the next ``INVOKE`` |
 | ``ERROR`` | from it | ``id, type[, last]`` | error document; likewise, or it exits if ``last`` |
 | ``INIT_ERROR`` | from it | ``type`` | error document; it exits then |
 
@@ -19,6 +20,10 @@ at any of them. One that is started without it has its variables from the start.
 One that also finds ``_ALONZO_SNAPSHOT`` says ``READY`` when its init is done and never reads again.
 It is forked, and each fork reads ``CONFIG``, the variables that differ, on a channel of its own.
 
+A result that is not whole yet goes out as ``CHUNK`` after ``CHUNK``; ``type`` is its media type.
+``RESPONSE`` ends it, or ``ERROR`` breaks it off. The daemon stops reading while whoever takes the
+result is slower than the function, so a bootstrap must be able to wait in the middle of a write.
+
 The bootstrap's end of the socket, and its log descriptor, are blocking when it starts.
 The bootstraps implement the same few lines in their own language. ``trace``, ``client_context``
 and ``cognito`` are the texts that the Runtime API carries in its headers.
@@ -28,7 +33,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple, cast
 
@@ -38,6 +43,9 @@ _PREFIX = struct.Struct(">IBH")
 
 #: The longest body that is kept where nobody says otherwise.
 BODY_BYTES_MAX = 64 << 20
+
+#: The longest body of a ``CHUNK``.
+CHUNK_BYTES_MAX = 64 << 10
 
 
 class Kind(IntEnum):
@@ -49,6 +57,7 @@ class Kind(IntEnum):
     RESPONSE = 17
     ERROR = 18
     INIT_ERROR = 19
+    CHUNK = 20
 
 
 class FrameError(Exception):
@@ -79,23 +88,37 @@ class Decoder:
     """Cuts a byte stream into frames. Feed it what arrives; iterate over what is complete.
 
     It holds no more than one header and one body. A body longer than ``body_bytes_max`` is skipped
-    as it arrives, and its frame is ``too_large``.
+    as it arrives, and its frame is ``too_large``; a ``CHUNK`` has a bound of its own.
     """
 
     def __init__(self, *, body_bytes_max: int = BODY_BYTES_MAX) -> None:
-        self._body_bytes_max = body_bytes_max
+        self.body_bytes_max = body_bytes_max
         self._head = b""
         # The frame whose head is whole; its body so far, and how much of it has not come yet.
         self._open: tuple[Kind, Mapping[str, Any], bool] | None = None
         self._body: io.BytesIO | None = None
         self._missing_bytes = 0
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take bytes and yield each frame that they complete.
+    def feed(self, data: bytes) -> Iterable[Frame]:
+        """Take bytes; answers each frame that they complete.
 
         Raises:
-            FrameError: the bytes are no frame; the connection is beyond repair.
+            FrameError: the bytes are no frame; the connection is beyond repair. It may come with
+                the iteration only.
         """
+        # Mostly it is one small frame, whole and alone.
+        if self._open is None and not self._head and len(data) >= _PREFIX.size:
+            length, kind, header_bytes = _PREFIX.unpack_from(data)
+            body_at = _PREFIX.size + header_bytes
+            known = _KINDS.get(kind)
+            whole = len(data) == length + 4 and len(data) >= body_at
+            if whole and known is not None and known is not Kind.CHUNK:
+                body = data[body_at:]
+                if len(body) <= self.body_bytes_max:
+                    return (Frame(known, _header(data[_PREFIX.size : body_at]), body),)
+        return self._frames(data)
+
+    def _frames(self, data: bytes) -> Iterator[Frame]:
         if self._head:
             data, self._head = self._head + data, b""
         at = 0
@@ -123,12 +146,15 @@ class Decoder:
         body_bytes = length - 3 - header_bytes
         if body_bytes < 0:
             raise FrameError("a header longer than its frame")
+        if known is Kind.CHUNK and body_bytes > CHUNK_BYTES_MAX:
+            raise FrameError("a CHUNK frame that is too long")
         header_at = at + _PREFIX.size
         body_at = header_at + header_bytes
         if body_at > len(data):
             return None
         header = _header(data[header_at:body_at])
-        self._open = known, header, body_bytes > self._body_bytes_max
+        too_large = body_bytes > self.body_bytes_max and known is not Kind.CHUNK
+        self._open = known, header, too_large
         self._missing_bytes = body_bytes
         return body_at
 

@@ -155,7 +155,8 @@ class Nodes:
 #: (if we may write to our own folder), then prints the version.
 _TRY_BOOTSTRAP = (
     f"import sys; sys.path.insert(0, {str(BOOTSTRAPS / 'python')!r}); "
-    "import bootstrap, _alonzo_errors, _alonzo_logging, _alonzo_parked, _alonzo_plain; "
+    "import bootstrap, _alonzo_errors, _alonzo_logging, _alonzo_parked, _alonzo_plain, "
+    "_alonzo_streaming; "
     "print('%d.%d.%d' % sys.version_info[:3])"
 )
 _VERSION_IN_PATH = re.compile(r"/v(\d+)\.\d+\.\d+(?:/|$)")

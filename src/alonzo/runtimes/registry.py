@@ -36,7 +36,7 @@ def families(places: SearchPlaces) -> tuple[RuntimeFamily, ...]:
 
 
 class Runtimes:
-    """Answers for every identifier of ``families``. Implements ``model.ports.RuntimeFacts``."""
+    """Answers for all identifiers of ``families``. Implements ``ports.invoking.RuntimeFacts``."""
 
     def __init__(self, families: Iterable[RuntimeFamily]) -> None:
         self._known = {

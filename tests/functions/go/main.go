@@ -58,6 +58,9 @@ func stream(event Event) (io.Reader, error) {
 			fmt.Fprint(writer, strings.Repeat(event.Name, 1000))
 			time.Sleep(10 * time.Millisecond)
 		}
+		if event.Seconds < 0 {
+			writer.CloseWithError(&OutOfCheese{"redo from start"})
+		}
 		writer.Close()
 	}()
 	return reader, nil

@@ -63,6 +63,7 @@ class RuntimeProcess:
         variables: dict[str, str],
         framed: bool,
         way: str,
+        told: bool,
     ):
         self.output, self.errors = folder / "stdout", folder / "stderr"
         self._telemetry = folder / "telemetry"
@@ -101,6 +102,7 @@ class RuntimeProcess:
         if way != "executed":
             assert launch.parks
             first = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "_ALONZO_PARK": "1"}
+            first |= {name: environment[name] for name in launch.parks_with}
         if way == "forked":
             assert launch.preloads
             offset, stdin = 10, folder / "variables"
@@ -125,7 +127,7 @@ class RuntimeProcess:
         )
         os.close(channel)
         theirs.close()
-        if way != "executed":
+        if way != "executed" and told:
             ours.sendall(encode(Kind.CONFIG, {}, json.dumps(environment).encode()))
         self._status: int | None = None
 
@@ -145,12 +147,25 @@ class RuntimeProcess:
         return self
 
     def call(self, event: object = None, **header: object) -> Frame | None:
-        """One call; returns what the bootstrap answers."""
+        """One call; returns how the bootstrap answers, and keeps the pieces before it."""
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         deadline_ms = int(time.time() * 1000) + 3000
         head = {"id": REQUEST_ID, "deadline_ms": deadline_ms, "arn": ARN, **header}
         self.socket.sendall(encode(Kind.INVOKE, head, body))
-        return self.frame()
+        self.chunks: list[Frame] = []
+        while (frame := self.frame()) is not None and frame.kind is Kind.CHUNK:
+            self.chunks.append(frame)
+        return frame
+
+    def streamed(self, event: object = None) -> tuple[str, bytes]:
+        """The media type, and all pieces, of a call whose answer comes in pieces."""
+        frame = self.call(event)
+        assert frame is not None, self.errors.read_text()
+        assert frame == Frame(Kind.RESPONSE, {"id": REQUEST_ID}, b"")
+        first, *others = self.chunks
+        assert first.header["id"] == REQUEST_ID
+        assert not any(chunk.header for chunk in others)
+        return first.header["type"], b"".join(chunk.body for chunk in self.chunks)
 
     def result(self, event: object = None, **header: object) -> object:
         """The document that a successful call returns."""
@@ -228,6 +243,7 @@ def start(tmp_path: Path, way: str) -> Iterator[Start]:
         functions: Path | None = None,
         framed: bool = True,
         way: str = way,
+        told: bool = True,
         **variables: str,
     ) -> RuntimeProcess:
         if isinstance(identifier, Launch):
@@ -238,7 +254,7 @@ def start(tmp_path: Path, way: str) -> Iterator[Start]:
         folder = tmp_path / f"process{len(started)}"
         folder.mkdir()
         process = RuntimeProcess(
-            launch, functions or FUNCTIONS / family, handler, folder, variables, framed, way
+            launch, functions or FUNCTIONS / family, handler, folder, variables, framed, way, told
         )
         started.append(process)
         return process

@@ -13,6 +13,7 @@ import subprocess
 import time
 import zipfile
 from pathlib import Path
+from string import ascii_letters, digits
 
 import pytest
 
@@ -37,11 +38,11 @@ def installed():
     return found
 
 
-def compiler():
+def compiler(oldest=8):
     """The oldest ``javac`` of this host, whose classes every Java here can run."""
-    for _, jvm in sorted(installed().items()):
+    for major, jvm in sorted(installed().items()):
         javac = jvm.interpreter.prefix / "bin/javac"
-        if javac.exists():
+        if major >= oldest and javac.exists():
             return javac
     return pytest.skip("no Java compiler on this host: install a JDK to run these tests")
 
@@ -66,6 +67,12 @@ def jvm(request):
     if request.param == "none":
         pytest.skip("no Java on this host: install one to run these tests")
     return installed()[request.param]
+
+
+@pytest.fixture(params=["executed", "parked"])
+def way(request):
+    """Both ways in which the client comes to its function."""
+    return request.param
 
 
 @pytest.fixture
@@ -357,6 +364,49 @@ def test_the_machine_is_sized_and_placed_for_the_function(run, jvm, classes):
     assert found["loader"] == "java.net.URLClassLoader"
 
 
+def test_variables_are_the_same_for_every_who_asks(run):
+    users = {"GREETING": "Grüße 世界", "EMPTY": "", "EQUALS": "a=b=c", "LONG": "x" * 3000}
+    asked = run("example.Places::variables", **users).ready().result()
+    kernel = dict(text.split("=", 1) for text in asked["kernel"].strip("\0").split("\0"))
+    assert users.items() <= kernel.items()
+    assert not [name for name in kernel if name.startswith("_ALONZO")]
+    assert (asked["one"], asked.get("absent")) == ("example.Places::variables", None)
+    assert asked["map"].keys() == kernel.keys()
+    # Java reads text as its locale says, which this host may not have.
+    assert {name: text for name, text in asked["map"].items() if name != "GREETING"} == {
+        name: text for name, text in kernel.items() if name != "GREETING"
+    }
+    for child, added in (("of_child", {}), ("of_changed_child", {"ADDED": "1"})):
+        lines = [line.split("=", 1) for line in asked[child].splitlines()]
+        assert dict(lines) == {**kernel, **added}
+
+
+@pytest.mark.parametrize("way", ["parked"])
+def test_a_parked_process_has_what_an_executed_one_has(run):
+    found = [
+        run("example.Places::variables", way=way, GREETING="Grüße").ready().result()["map"]
+        for way in ("executed", "parked")
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("way", ["parked"])
+def test_as_many_variables_as_a_function_may_have_find_room(run):
+    # The shortest names and values of which the most go into 4 KB of JSON.
+    many = {f"{a}{b}": "" for a in ascii_letters for b in digits}
+    longest = {"X" * 100: "y" * 3900}
+    for users in (many, longest):
+        found = run("example.Places::variables", way="parked", **users).ready().result()["map"]
+        assert users.items() <= found.items()
+
+
+@pytest.mark.parametrize("way", ["parked"])
+def test_a_process_that_is_parked_ends_with_the_daemon(run, jvm, start, classes):
+    process = start(launch_of(jvm), "example.Echo", functions=classes, way="parked", told=False)
+    process.socket.close()
+    assert process.wait() == 0
+
+
 def test_log_events_are_whole_and_printed_lines_are_lines(run):
     process = run("example.Surroundings::prints").ready()
     process.result({})
@@ -416,7 +466,7 @@ def test_records_are_read_and_written(run, jvm, tmp_path):
         "public class Records { public record Point(int x, String name) {}\n"
         "  public static Point move(Point p) { return new Point(p.x() + 1, p.name()); } }\n"
     )
-    compile_into(tmp_path, jvm.interpreter.prefix / "bin/javac", source, release="17")
+    compile_into(tmp_path, compiler(17), source, release="17")
     process = run("Records::move", functions=tmp_path).ready()
     assert process.result({"x": 1, "name": "a"}) == {"x": 2, "name": "a"}
     assert process.result({}) == {"x": 1}

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from alonzo.runtimes.framing import CHUNK_BYTES_MAX
+
 FUNCTIONS = Path(__file__).parents[2] / "functions" / "nodejs"
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ"
@@ -323,14 +325,32 @@ def test_json_logs_are_objects_filtered_by_level(nodejs, start):
 
 def test_a_streaming_handler_answers_with_all_it_wrote(nodejs, start):
     process = start(nodejs, "stream.handler").ready()
-    assert process.call({"chunks": ["a", "ö", {"b": 1}]}).body.decode() == 'aö{"b":1}.'
+    text = "text/plain"
+    assert process.streamed({"chunks": ["a", "ö", {"b": 1}]}) == (text, 'aö{"b":1}.'.encode())
     metadata = {"statusCode": 201}
-    frame = process.call({"chunks": ["body"], "metadata": metadata})
-    assert frame.body == b'{"statusCode":201}' + bytes(8) + b"body."
+    assert process.streamed({"chunks": ["body"], "metadata": metadata}) == (
+        "application/vnd.awslambda.http-integration-response",
+        b'{"statusCode":201}' + bytes(8) + b"body.",
+    )
     assert process.error({"chunks": ["a"], "fail": "half way"})["errorMessage"] == "half way"
+    assert [chunk.body for chunk in process.chunks] == [b"a"]
     unfinished = process.error({"chunks": ["a"], "open": True})
     assert unfinished["errorMessage"] == "Response stream is not finished."
-    assert process.call({"chunks": []}).body == b"."
+    assert process.streamed({"chunks": []}) == (text, b".")
+    long = "x" * (1 << 20)
+    assert process.streamed({"chunks": [long, long]}) == (text, f"{long}{long}.".encode())
+    assert max(len(chunk.body) for chunk in process.chunks) == CHUNK_BYTES_MAX
+
+
+def test_a_pipeline_goes_out_whole_or_fails_in_the_middle(nodejs, start):
+    process = start(nodejs, "pipeline.handler").ready()
+    kind, body = process.streamed({"n": 50})
+    assert kind == "application/vnd.awslambda.http-integration-response"
+    head, _, rest = body.partition(bytes(8))
+    assert json.loads(head) == {"statusCode": 200, "cookies": ["a=1"]}
+    assert rest == b"x" * 5_000_000
+    assert process.error({"n": 2, "fail": "half way"})["errorMessage"] == "half way"
+    assert process.streamed({"n": 1})[1].endswith(b"x" * 100_000)
 
 
 def test_the_function_sees_neither_the_channel_nor_the_log_variable(nodejs, start):

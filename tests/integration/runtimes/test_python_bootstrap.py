@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from alonzo.runtimes.framing import Kind
+from alonzo.runtimes.framing import CHUNK_BYTES_MAX, Kind
 
 FUNCTIONS = Path(__file__).parents[2] / "functions" / "python"
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
@@ -67,6 +67,30 @@ def test_a_result_that_is_no_json_is_a_marshal_error(python, start):
             "requestId": REQUEST_ID,
             "stackTrace": [],
         }
+
+
+def test_iterators_are_streamed_in_every_version(python, start):
+    process = start(python, "pieces.handler").ready()
+    octets = "application/octet-stream"
+    for form in ("generator", "async", "map"):
+        assert process.streamed({"form": form, "pieces": ["a", "ö", "c"]}) == (
+            octets,
+            "aöc".encode(),
+        )
+        assert len(process.chunks) == 3
+    assert process.streamed({"form": "generator", "pieces": []}) == (octets, b"")
+    kind, body = process.streamed({"form": "generator", "pieces": [{"statusCode": 201}, "b"]})
+    assert kind == "application/vnd.awslambda.http-integration-response"
+    assert body == b'{"statusCode": 201}' + bytes(8) + b"b"
+    long = "x" * 200_000
+    assert process.streamed({"form": "generator", "pieces": [long]}) == (octets, long.encode())
+    assert max(len(chunk.body) for chunk in process.chunks) == CHUNK_BYTES_MAX
+    failed = process.error({"form": "generator", "pieces": ["a", 1]})
+    assert failed["errorType"] == "Runtime.MarshalError"
+    assert [chunk.body for chunk in process.chunks] == [b"a"]
+    failed = process.error({"form": "async", "pieces": ["a"], "fail": "half way"})
+    assert failed["errorMessage"] == "half way"
+    assert process.streamed({"form": "map", "pieces": ["a"]}) == (octets, b"a")
 
 
 def test_an_event_that_is_no_json_is_an_unmarshal_error(python, start):

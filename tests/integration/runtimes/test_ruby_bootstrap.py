@@ -75,6 +75,49 @@ def test_an_event_cut_anywhere_arrives_whole(ruby, start):
     assert process.result({"a": [1, 2]}) == {"a": [1, 2]}
 
 
+@pytest.mark.parametrize("framed", [True, False])
+def test_json_logs_are_objects_of_loggers_alone(ruby, start, framed):
+    settings = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
+    process = start(ruby, "records.handler", framed=framed, **settings).ready()
+    process.result({})
+    if framed:
+        kinds = [event.kind for event in process.logs()]
+        assert kinds == [0xA55A0002] * 3 + [0xA55A0003] + [0xA55A0002] * 2
+        texts = [event.text for event in process.logs()]
+    else:
+        texts = process.output.read_text().splitlines()
+    assert texts.pop(3) == "plain"
+    records = [json.loads(text) for text in texts]
+    for record in records:
+        assert re.fullmatch(STAMP + "Z", record.pop("timestamp"))
+        assert record.pop("requestId") == REQUEST_ID
+    failed = records[3]
+    assert failed.pop("stackTrace")[0].startswith(f"{FUNCTIONS}/records.rb:9:in ")
+    assert re.fullmatch(rf"{FUNCTIONS}/records\.rb:(Object#)?fail_here:9", failed.pop("location"))
+    assert records == [
+        {"level": "INFO", "message": "two\nlines", "logger": "shop"},
+        {"level": "WARN", "message": records[1]["message"]},
+        {"level": "DEBUG", "message": "low\ufffd"},
+        {
+            "level": "ERROR",
+            "message": "no cheese",
+            "logger": "shop",
+            "errorType": "OutOfCheese",
+            "errorMessage": "no cheese",
+        },
+        {
+            "level": "ERROR",
+            "message": "never raised",
+            "logger": "shop",
+            "errorType": "OutOfCheese",
+            "errorMessage": "never raised",
+            "stackTrace": [],
+        },
+    ]
+    # Ruby 3.4 shows objects in another way.
+    assert re.fullmatch(r"\{(:cheese=>|cheese: )0\}", records[1]["message"])
+
+
 def test_handlers_of_every_form_are_found(ruby, start):
     assert start(ruby, "classes.Shop.handler").ready().result(1) == ["module", 1]
     assert start(ruby, "classes.Shop::Till.ring").ready().result(2) == ["class", 2]

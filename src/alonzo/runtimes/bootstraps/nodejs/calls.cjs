@@ -1,13 +1,13 @@
 /** One call: its context, its handler's run, its one answer. */
 'use strict';
 
-const { Writable } = require('stream');
-const {
-  errorDocument, InvalidStreamingOperation, JSONStringifyError, NEVER_SETTLED, NodeJsExit,
-} = require('./faults.cjs');
+const { CHUNK, ERROR, INVOKE, READY, RESPONSE } = require('./channel.cjs');
+const { errorDocument, JSONStringifyError, NEVER_SETTLED, NodeJsExit } = require('./faults.cjs');
 const { current, logError } = require('./logs.cjs');
+const { ResponseStream } = require('./streams.cjs');
 
-const { ERROR, INVOKE, READY, RESPONSE } = require('./channel.cjs');
+/** The longest body of a CHUNK frame. */
+const CHUNK_BYTES_MAX = 65536;
 
 const MODERN = parseInt(process.versions.node, 10) >= 24;
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
@@ -72,6 +72,38 @@ class Invocation {
     this.id = header.id;
     this.next = next;
     this.answered = false;
+    this.streams = false;
+  }
+
+  /** Send a piece of a response that goes on; `done` runs once it has been taken over. */
+  stream(contentType, bytes, done) {
+    if (this.answered) {
+      done();
+      return;
+    }
+    const header = this.streams ? null : { id: this.id, type: contentType };
+    this.streams = true;
+    this.sendPieces(header, bytes, 0, done);
+  }
+
+  sendPieces(header, bytes, at, done) {
+    let taken = true;
+    while (taken) {
+      if (header === null && at >= bytes.length) {
+        done();
+        return;
+      }
+      const end = at + CHUNK_BYTES_MAX;
+      let later = false;
+      taken = false;
+      this.channel.send(CHUNK, header, bytes.subarray(at, end), () => {
+        taken = true;
+        if (later) this.sendPieces(null, bytes, end, done);
+      });
+      later = true;
+      header = null;
+      at = end;
+    }
   }
 
   respond(body) {
@@ -172,55 +204,25 @@ function runClassic(handler, event, header, call) {
   }
 }
 
-/** A handler that streams. What it writes is collected, and is the answer once it has ended. */
+/** A handler that streams: what it writes goes out as it is written. */
 async function runStreaming(handler, event, header, call) {
-  const stream = collectingStream(handler[STREAMING_BUFFER]);
+  const stream = new ResponseStream(call, handler[STREAMING_BUFFER]);
+  const finished = new Promise((resolve, reject) => {
+    stream.once('finish', resolve);
+    stream.once('error', reject);
+  });
+  finished.catch(() => {});
   turns.whenIdle = () => call.reject(new Error('Response stream is not finished.'));
   try {
     const running = handler(JSON.parse(event), stream, contextData(header));
     if (!isPromise(running)) throw new Error('Streaming does not support non-async handlers.');
     if ((await running) !== undefined) console.warn('Streaming handlers ignore return values.');
-    call.respond(await stream.collected);
+    await finished;
+    call.respond('');
   } catch (error) {
     await afterThisTurn();
     call.reject(error);
   }
-}
-
-function collectingStream(highWaterMark) {
-  const chunks = [];
-  let started = false;
-  const stream = new Writable({
-    highWaterMark,
-    write(chunk, _encoding, done) {
-      chunks.push(chunk);
-      done();
-    },
-  });
-  const write = stream.write.bind(stream);
-  stream.write = (chunk, ...rest) => {
-    if (!started) {
-      started = true;
-      stream._onBeforeFirstWrite?.((first) => write(first));
-    }
-    const plain = typeof chunk === 'string' || chunk instanceof Uint8Array;
-    return write(plain ? chunk : JSON.stringify(chunk), ...rest);
-  };
-  const end = stream.end.bind(stream);
-  stream.end = (chunk, ...rest) => {
-    if (typeof chunk === 'function') return end(chunk);
-    if (chunk !== undefined && chunk !== null) stream.write(chunk);
-    return end(...rest.filter((value) => typeof value === 'function'));
-  };
-  stream.setContentType = () => {
-    if (started) throw new InvalidStreamingOperation('Cannot set content-type, too late.');
-  };
-  stream.collected = new Promise((resolve, reject) => {
-    stream.once('finish', () => resolve(Buffer.concat(chunks)));
-    stream.once('error', reject);
-  });
-  stream.collected.catch(() => {});
-  return stream;
 }
 
 /** Say that init is done, and run call after call. */

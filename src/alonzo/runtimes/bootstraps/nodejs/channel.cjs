@@ -8,7 +8,7 @@ const CHANNEL_FD = 3;
 
 /** The kinds of frames. */
 const CONFIG = 2, INVOKE = 1;
-const READY = 16, RESPONSE = 17, ERROR = 18, INIT_ERROR = 19;
+const READY = 16, RESPONSE = 17, ERROR = 18, INIT_ERROR = 19, CHUNK = 20;
 
 /** The socket to the daemon. It keeps the process alive only while it waits for a call. */
 class Channel {
@@ -81,14 +81,16 @@ class Channel {
     if (typeof body === 'string') frame.write(body, 7 + headLength);
     else body.copy(frame, 7 + headLength);
     let written = 0;
-    try {
-      written = fs.writeSync(this.fd, frame);
-    } catch (error) {
-      if (error.code !== 'EAGAIN') throw error;
+    if (this.socket.writableLength === 0) { // Else a frame before this one is still on its way.
+      try {
+        written = fs.writeSync(this.fd, frame);
+      } catch (error) {
+        if (error.code !== 'EAGAIN') throw error;
+      }
     }
     if (written === frame.length) done();
     else this.socket.write(frame.subarray(written), done);
   }
 }
 
-module.exports = { Channel, CONFIG, ERROR, INIT_ERROR, INVOKE, READY, RESPONSE };
+module.exports = { Channel, CHUNK, CONFIG, ERROR, INIT_ERROR, INVOKE, READY, RESPONSE };

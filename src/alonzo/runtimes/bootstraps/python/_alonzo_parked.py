@@ -16,7 +16,9 @@ import bootstrap
 from _alonzo_ahead import import_ahead
 
 #: Ours, and the codec of host names, which has no name that a function could want.
-OURS = ("_alonzo_errors", "_alonzo_logging", "_alonzo_plain", "encodings.idna")
+OURS = (
+    "_alonzo_errors", "_alonzo_logging", "_alonzo_plain", "_alonzo_streaming", "encodings.idna"
+)  # fmt: skip
 
 #: Where name resolution finds ``localhost`` without asking a server.
 HOSTS = "/etc/hosts"

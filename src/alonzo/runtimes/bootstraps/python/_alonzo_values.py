@@ -28,8 +28,23 @@ class Encoder(json.JSONEncoder):
 
     mark = None
 
-    def __init__(self):
-        super().__init__(ensure_ascii=sys.version_info < (3, 12))
+    def __init__(self, ensure_ascii=sys.version_info < (3, 12)):
+        super().__init__(ensure_ascii=ensure_ascii)
+        # What the standard library makes anew for every document.
+        self._open = {}
+        self._chunks = json.encoder.c_make_encoder(
+            self._open,
+            self.default,
+            json.encoder.encode_basestring_ascii
+            if ensure_ascii
+            else json.encoder.encode_basestring,
+            None,
+            self.key_separator,
+            self.item_separator,
+            False,
+            False,
+            True,
+        )
 
     def default(self, o):
         if isinstance(o, bytes):
@@ -44,7 +59,11 @@ class Encoder(json.JSONEncoder):
         return super().default(o)
 
     def encode(self, o):
-        text = super().encode(o)
+        try:
+            text = "".join(self._chunks(o, 0))
+        finally:
+            # An error leaves in here what it came from.
+            self._open.clear()
         if self.mark is not None:
             import re
 
@@ -53,13 +72,17 @@ class Encoder(json.JSONEncoder):
 
 
 def marshal(encoder, result):
-    """A handler's result as bytes. Bytes are passed on as they are."""
+    """A handler's result as bytes. Bytes are passed on as they are; so is what makes pieces."""
     if isinstance(result, bytes):
         return result
     try:
         try:
             text = encoder.encode(result)
         except TypeError:
+            from _alonzo_streaming import is_stream
+
+            if is_stream(result):
+                return result
             # Keys of bytes are the one thing that AWS takes and the standard library refuses.
             from _alonzo_plain import plain
 
@@ -73,6 +96,9 @@ def marshal(encoder, result):
     except Exception as error:
         raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error) from None
 
+
+#: Reads the JSON value that begins at a place of a text; answers it, and where it ends.
+scan = json.JSONDecoder().scan_once
 
 LEAVES = frozenset((str, int, float, bool, type(None)))
 
@@ -100,7 +126,15 @@ def has_named_tuple(root):
 def unmarshal(event):
     """The event document of a call."""
     try:
-        return json.loads(str(event, "utf-8"))
+        text = str(event, "utf-8")
+        # Blanks around it, and whatever is wrong with it, are for the way with more words.
+        try:
+            document, end = scan(text, 0)
+            if end == len(text):
+                return document
+        except (StopIteration, ValueError):
+            pass
+        return json.loads(text)
     except Exception as error:
         raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error) from None
 
@@ -182,10 +216,11 @@ class LambdaContext:
         self._log = log
         self._w3c = {}
         self.client_context = None
-        client_context = _parse(header.get("client_context"), "Client Context")
-        if client_context is not None:
-            self._w3c = _trace_context(client_context)
-            self.client_context = ClientContext(client_context)
+        if "client_context" in header:
+            client_context = _parse(header["client_context"], "Client Context")
+            if client_context is not None:
+                self._w3c = _trace_context(client_context)
+                self.client_context = ClientContext(client_context)
         self.identity = CognitoIdentity(_parse(header.get("cognito"), "Cognito Identity") or {})
 
     def get_remaining_time_in_millis(self):

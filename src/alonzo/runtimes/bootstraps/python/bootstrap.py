@@ -7,13 +7,12 @@ behaviour is that of AWS's own client, down to the texts of its errors.
 """
 
 import importlib
-import json
 import os
 import sys
 import time
 from _thread import allocate_lock
 
-from _alonzo_values import Encoder, Fault, LambdaContext, marshal, unmarshal
+from _alonzo_values import Encoder, Fault, LambdaContext, marshal, scan, unmarshal
 
 CHANNEL_FD = 3
 #: Where boto3 is, if the host has it.
@@ -28,6 +27,10 @@ FOREIGN = 3
 
 #: More than this is written apart from its header, to spare a copy.
 JOIN_BYTES_MAX = 1 << 16
+
+
+#: Writes the headers of frames.
+HEADERS = Encoder(ensure_ascii=True)
 
 
 class Current:
@@ -65,12 +68,13 @@ def receive(kind):
     if data[4] != kind or len(data) != total:
         raise RuntimeError("the daemon sent what is no single frame of kind %d" % kind)
     body_at = 7 + int.from_bytes(data[5:7], "big")
-    return json.loads(data[7:body_at] or b"{}"), memoryview(data)[body_at:]
+    header = scan(str(data[7:body_at], "utf-8"), 0)[0] if body_at > 7 else {}
+    return header, memoryview(data)[body_at:]
 
 
 def send(kind, header, body=b""):
     """Write one frame, however many writes it takes."""
-    head = json.dumps(header).encode() if header else b""
+    head = HEADERS.encode(header).encode() if header else b""
     prefix = b"%b%c%b%b" % (
         (3 + len(head) + len(body)).to_bytes(4, "big"), kind, len(head).to_bytes(2, "big"), head
     )  # fmt: skip
@@ -227,7 +231,13 @@ def handle(handler, header, event, encoder, log):
     try:
         context = LambdaContext(header, log)
         result = handler(unmarshal(event), context)
-        return RESPONSE, {"id": header["id"]}, marshal(encoder, result)
+        body = marshal(encoder, result)
+        if not isinstance(body, bytes):
+            from _alonzo_streaming import send_pieces
+
+            send_pieces(body, header["id"], send)
+            body = b""
+        return RESPONSE, {"id": header["id"]}, body
     except Exception as error:
         from _alonzo_errors import report
 

@@ -17,6 +17,9 @@ module Alonzo
   INVOKE = 1
   CONFIG = 2
 
+  # The levels of a function's log settings, as a Logger counts them.
+  LEVELS = { 'TRACE' => 0, 'DEBUG' => 0, 'INFO' => 1, 'WARN' => 2, 'ERROR' => 3, 'FATAL' => 4 }.freeze
+
   # AWS reports no more frames of a stack than these.
   FRAMES_MAX = 100
   # How AWS's client ends after an error that it deems critical.
@@ -54,8 +57,10 @@ module Alonzo
   # Log events to the descriptor that the daemon gave, each whole, with its time.
   class FramedLog
     TEXT = 0xA55A0003
+    JSON = 0xA55A0002
 
-    def initialize(descriptor)
+    def initialize(descriptor, kind)
+      @kind = kind
       @file = IO.for_fd(descriptor, 'wb', autoclose: false)
       @file.close_on_exec = true
       @file.sync = true
@@ -64,7 +69,7 @@ module Alonzo
     def write(text)
       data = Alonzo.utf8(text).b
       time_us = Process.clock_gettime(Process::CLOCK_REALTIME, :microsecond)
-      @file.write([TEXT, data.bytesize, time_us].pack('NNQ>') + data)
+      @file.write([@kind, data.bytesize, time_us].pack('NNQ>') + data)
     end
 
     # What `Logger` wants of a device.
@@ -81,12 +86,17 @@ module Alonzo
   end
 
   class << self
-    # What a function writes becomes one log event, as long as it goes through `puts` or a Logger.
-    attr_reader :log
+    # What a function writes becomes one log event, as long as it goes through `puts` or a Logger,
+    # whose events are objects if the function wants its logs so: `records` takes these.
+    attr_reader :log, :records, :formatter, :lowest
 
     def open_log
       descriptor = ENV.delete('_LAMBDA_TELEMETRY_LOG_FD')
-      @log = descriptor ? FramedLog.new(Integer(descriptor)) : PlainLog.new
+      json = ENV['AWS_LAMBDA_LOG_FORMAT'] == 'JSON'
+      @log = descriptor ? FramedLog.new(Integer(descriptor), FramedLog::TEXT) : PlainLog.new
+      @records = descriptor && json ? FramedLog.new(Integer(descriptor), FramedLog::JSON) : @log
+      @formatter = json ? LoggerToUs::RecordFormatter : LoggerToUs::LineFormatter
+      @lowest = LEVELS[ENV['AWS_LAMBDA_LOG_LEVEL']] if json
       return unless descriptor
 
       Kernel.module_eval do
@@ -120,8 +130,44 @@ module Alonzo
   module LoggerToUs
     def initialize(device = nil, *arguments, **options)
       ours = device.nil? || device.equal?($stdout) || device.equal?($stderr)
-      super(ours ? Alonzo.log : device, *arguments, **options)
-      @default_formatter = LineFormatter.new if ours
+      options = { level: Alonzo.lowest, **options } if ours && Alonzo.lowest
+      super(ours ? Alonzo.records : device, *arguments, **options)
+      @default_formatter = Alonzo.formatter.new if ours
+    end
+
+    # One event of a logger as a JSON object.
+    #
+    # Source: Lambda developer guide, advanced logging controls with Ruby; AWS's own client.
+    class RecordFormatter
+      def call(severity, time, program, message)
+        record = {
+          timestamp: time.getutc.strftime('%Y-%m-%dT%H:%M:%S.%6NZ'),
+          level: severity,
+          message: Alonzo.utf8(text_of(message)),
+          requestId: Alonzo::Current.request_id
+        }
+        record[:logger] = Alonzo.utf8(program.to_s) unless program.to_s.empty?
+        record.update(fault_of(message)) if message.is_a?(Exception)
+        "#{JSON.generate(record.compact)}\n"
+      end
+
+      def text_of(message)
+        case message
+        when String then message
+        when Exception then Alonzo.message_of(message)
+        else message.inspect
+        end
+      end
+
+      def fault_of(error)
+        frame = (error.backtrace_locations || []).first
+        {
+          errorType: error.class.to_s,
+          errorMessage: Alonzo.message_of(error),
+          stackTrace: (error.backtrace || []).map { |line| Alonzo.utf8(line) },
+          location: frame && Alonzo.utf8("#{frame.path}:#{frame.label}:#{frame.lineno}")
+        }
+      end
     end
 
     # One line of a logger.

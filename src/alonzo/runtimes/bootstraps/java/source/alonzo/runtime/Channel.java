@@ -14,6 +14,7 @@ import java.util.Map;
 /** The frames to and from the daemon, over an inherited socket. See {@code runtimes/framing.py}. */
 final class Channel {
     static final int INVOKE = 1;
+    static final int CONFIG = 2;
     static final int READY = 16;
     static final int RESPONSE = 17;
     static final int ERROR = 18;
@@ -46,9 +47,25 @@ final class Channel {
         }
     }
 
+    /** Whether anything has come that nobody has received. */
+    boolean hasInput() throws IOException {
+        return input.available() > 0;
+    }
+
+    /** The variables that a process gets that was started without; null: the daemon has gone. */
+    Map<?, ?> receiveVariables() throws IOException {
+        Call frame = receive(CONFIG);
+        String text = frame == null ? "null" : new String(frame.event, StandardCharsets.UTF_8);
+        return (Map<?, ?>) Json.parse(text);
+    }
+
     /** The next call; null: the daemon has gone. */
-    @SuppressWarnings("unchecked")
     Call receive() throws IOException {
+        return receive(INVOKE);
+    }
+
+    @SuppressWarnings("unchecked")
+    private Call receive(int expected) throws IOException {
         int length;
         try {
             length = input.readInt();
@@ -56,15 +73,16 @@ final class Channel {
             return null;
         }
         int kind = input.readUnsignedByte();
-        if (kind != INVOKE) {
-            throw new IOException("the daemon sent what is no INVOKE frame");
+        if (kind != expected) {
+            throw new IOException("the daemon sent a frame of kind " + kind);
         }
         byte[] head = new byte[input.readUnsignedShort()];
         input.readFully(head);
         byte[] event = new byte[length - 3 - head.length];
         input.readFully(event);
         String text = new String(head, StandardCharsets.UTF_8);
-        return new Call((Map<String, Object>) Json.parse(text), event);
+        Object header = text.isEmpty() ? null : Json.parse(text);
+        return new Call((Map<String, Object>) header, event);
     }
 
     void send(int kind, Map<String, Object> header, byte[] body) throws IOException {

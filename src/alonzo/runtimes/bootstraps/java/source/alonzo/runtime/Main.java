@@ -37,9 +37,15 @@ public final class Main {
         this.log = log;
     }
 
-    /** Initialise, then serve calls until the daemon goes. */
+    /**
+     * Initialise, then serve calls until the daemon goes. With an argument the process is parked,
+     * and gets its variables later.
+     */
     public static void main(String[] arguments) throws Exception {
         Channel channel = new Channel(CHANNEL);
+        if (arguments.length > 0 && !Parked.becomeFunction(channel)) {
+            Runtime.getRuntime().halt(0);
+        }
         System.setOut(stream(FileDescriptor.out));
         System.setErr(stream(FileDescriptor.err));
         Main main = new Main(channel, Log.open(System.getenv()));

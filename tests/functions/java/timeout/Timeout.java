@@ -1,0 +1,5 @@
+public class Timeout {
+    public static void handler() throws InterruptedException {
+        Thread.sleep(60_000);
+    }
+}

@@ -1,0 +1,5 @@
+class OutOfStock < StandardError; end
+
+def handler(event:, context:)
+  raise OutOfStock, event['message']
+end

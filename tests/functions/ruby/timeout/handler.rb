@@ -1,0 +1,3 @@
+def handler(event:, context:)
+  sleep 60
+end
