@@ -16,7 +16,8 @@ import pytest
 from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SequentialIds
 from alonzo.model.context import Principal, RequestContext
-from alonzo.model.ports import LogEvent, LogStream, Operations
+from alonzo.model.ports.logs import LogEvent, LogStream
+from alonzo.model.ports.operations import Operations
 from alonzo.services.logs.api import operations
 from alonzo.services.logs.sink import LogWriter
 from alonzo.store.sqlite import SqliteStore

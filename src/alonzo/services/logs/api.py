@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
-from alonzo.model.ports import Operations
+from alonzo.model.ports.operations import Operations
 from alonzo.services.logs.events import EventOperations
 from alonzo.services.logs.groups import GroupOperations
 from alonzo.services.logs.sink import LogWriter
@@ -43,13 +43,13 @@ _MISSING = {
         "PutDestinationPolicy",
         "PutSubscriptionFilter",
     ),
-    "There are no CloudWatch metrics to publish to.": (
+    "Metric filters are not built; embedded metrics are read from log lines.": (
         "DeleteMetricFilter",
         "DescribeMetricFilters",
         "PutMetricFilter",
         "TestMetricFilter",
     ),
-    "There is no KMS; the platform encrypts its own data.": (
+    "Log groups are not encrypted with keys of KMS.": (
         "AssociateKmsKey",
         "DisassociateKmsKey",
     ),

@@ -13,7 +13,6 @@ from operator import itemgetter
 
 import orjson
 
-from alonzo.model.ports import LogEvent
 from alonzo.services.logs.limits import (
     CHUNK_BYTES_MAX,
     CHUNK_SPAN_MS_MAX,
@@ -25,6 +24,10 @@ from alonzo.services.logs.limits import (
 _LEVEL = 1
 #: A message cut into pieces of so many characters is within the limit in any encoding.
 _PIECE_CHARACTERS = (EVENT_BYTES_MAX - EVENT_OVERHEAD_BYTES) // 4
+
+
+#: Epoch milliseconds and message: a ``LogEvent``, or a plain pair, which costs less to make.
+Event = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,14 @@ def message_bytes(message: str) -> int:
     return len(message) if message.isascii() else len(message.encode("utf-8", "replace"))
 
 
-def pack(events: Sequence[LogEvent], *, ingestion_ms: int) -> list[Chunk]:
+def pack(events: Sequence[Event], *, ingestion_ms: int) -> list[Chunk]:
     """Sort events by time and pack them into as few chunks as the limits allow.
 
     Events of one millisecond keep their order. An event longer than AWS takes becomes several.
     """
-    ordered = sorted(_cut(events), key=itemgetter(0))
+    longest = max([len(message) for _, message in events], default=0)
+    fitting = events if longest <= _PIECE_CHARACTERS else _cut(events)
+    ordered = sorted(fitting, key=itemgetter(0))
     return [_pack_one(part, size, ingestion_ms) for part, size in _parts(ordered)]
 
 
@@ -58,36 +63,35 @@ def unpack(body: bytes) -> tuple[int, list[int], list[str]]:
     return ingestion_ms, timestamps, messages
 
 
-def _cut(events: Sequence[LogEvent]) -> Iterator[LogEvent]:
-    for event in events:
-        if len(event.message) <= _PIECE_CHARACTERS:
-            yield event
+def _cut(events: Sequence[Event]) -> Iterator[Event]:
+    for at_ms, message in events:
+        if len(message) <= _PIECE_CHARACTERS:
+            yield at_ms, message
             continue
-        if message_bytes(event.message) <= EVENT_BYTES_MAX - EVENT_OVERHEAD_BYTES:
-            yield event
+        if message_bytes(message) <= EVENT_BYTES_MAX - EVENT_OVERHEAD_BYTES:
+            yield at_ms, message
             continue
-        for start in range(0, len(event.message), _PIECE_CHARACTERS):
-            yield LogEvent(event.timestamp_ms, event.message[start : start + _PIECE_CHARACTERS])
+        for start in range(0, len(message), _PIECE_CHARACTERS):
+            yield at_ms, message[start : start + _PIECE_CHARACTERS]
 
 
-def _parts(ordered: list[LogEvent]) -> Iterator[tuple[list[LogEvent], int]]:
+def _parts(ordered: list[Event]) -> Iterator[tuple[list[Event], int]]:
     # Together first: mostly they make one part, and that is soon found out.
-    together = "".join([event.message for event in ordered])
+    together = "".join([message for _, message in ordered])
     all_bytes = message_bytes(together) + EVENT_OVERHEAD_BYTES * len(ordered)
     if (
         ordered
         and all_bytes <= CHUNK_BYTES_MAX
-        and ordered[-1].timestamp_ms - ordered[0].timestamp_ms <= CHUNK_SPAN_MS_MAX
+        and ordered[-1][0] - ordered[0][0] <= CHUNK_SPAN_MS_MAX
     ):
         yield ordered, all_bytes
         return
-    part: list[LogEvent] = []
+    part: list[Event] = []
     size = 0
     for event in ordered:
-        event_size = message_bytes(event.message) + EVENT_OVERHEAD_BYTES
+        event_size = message_bytes(event[1]) + EVENT_OVERHEAD_BYTES
         if part and (
-            size + event_size > CHUNK_BYTES_MAX
-            or event.timestamp_ms - part[0].timestamp_ms > CHUNK_SPAN_MS_MAX
+            size + event_size > CHUNK_BYTES_MAX or event[0] - part[0][0] > CHUNK_SPAN_MS_MAX
         ):
             yield part, size
             part, size = [], 0
@@ -97,9 +101,9 @@ def _parts(ordered: list[LogEvent]) -> Iterator[tuple[list[LogEvent], int]]:
         yield part, size
 
 
-def _pack_one(part: list[LogEvent], size: int, ingestion_ms: int) -> Chunk:
-    timestamps = [event.timestamp_ms for event in part]
-    messages = [event.message for event in part]
+def _pack_one(part: list[Event], size: int, ingestion_ms: int) -> Chunk:
+    timestamps = [at_ms for at_ms, _ in part]
+    messages = [message for _, message in part]
     try:
         document = orjson.dumps([ingestion_ms, timestamps, messages])
     except TypeError:

@@ -9,7 +9,7 @@ from typing import Any
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.context import RequestContext
-from alonzo.model.ports import LogEvent
+from alonzo.model.ports.logs import LogEvent
 from alonzo.services.logs import filter_pattern, records
 from alonzo.services.logs.chunks import message_bytes, pack
 from alonzo.services.logs.errors import invalid

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from alonzo.model.ports import LogEvent
+from alonzo.model.ports.logs import LogEvent
 from alonzo.services.logs.chunks import message_bytes
 from alonzo.services.logs.errors import (
     group_not_found,

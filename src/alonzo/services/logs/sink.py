@@ -13,6 +13,8 @@
 * Lines are stored with the final newline that the port leaves out: on AWS every event of a Lambda
   function ends with one (recorded). So no event is empty, which the API would not allow.
 * Whoever reads calls ``flush()`` first, so a read sees every event written before it.
+* A companion's work is part of each flush: what is counted when a REPORT line is written becomes
+  durable in the commit of that line, or not at all.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
 from alonzo.lib.tasks import TaskScope
-from alonzo.model.ports import LogEvent, LogStream
+from alonzo.model.ports.logs import LateEvents, LogEvent, LogStream
 from alonzo.services.logs import records
-from alonzo.services.logs.chunks import Chunk, pack
+from alonzo.services.logs.chunks import Chunk, Event, pack
 from alonzo.services.logs.rules import GroupKey
 from alonzo.store.base import Connection, Store, StoreError
 
@@ -44,11 +47,43 @@ QUEUED_CHARACTERS_MAX = 32 << 20
 #: What an event weighs in the queue beside its message.
 EVENT_WEIGHT = 64
 
+#: What events weigh whose texts are made later, on the whole.
+LATE_WEIGHT = 512
+
 _Write = tuple[LogStream, Sequence[LogEvent]]
 
 
+class Load(Protocol):
+    """What a companion writes with one flush."""
+
+    def prepare(self, lines: Iterable[_Write]) -> None:
+        """Get ready, in a thread; ``lines`` are those of the flush, without final newlines."""
+        ...
+
+    def write(self, conn: Connection) -> None:
+        """Part of the unit of work that writes the lines."""
+        ...
+
+    def settle(self, *, written: bool) -> None:
+        """On the event loop: the unit of work is durable, or nothing of it is left."""
+        ...
+
+
+class Companion(Protocol):
+    """Whoever has something that must become durable together with the lines of its moment."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to write."""
+        ...
+
+    def take(self) -> Load:
+        """All that there is now, in the same step in which the lines are taken."""
+        ...
+
+
 class LogWriter:
-    """Implements ``model.ports.LogSink`` over a store. For one event loop."""
+    """Implements ``model.ports.logs.LogSink`` over a store. For one event loop."""
 
     def __init__(
         self, store: Store, *, clock: Clock, queued_characters_max: int = QUEUED_CHARACTERS_MAX
@@ -63,6 +98,15 @@ class LogWriter:
         self._crowded = asyncio.Event()
         self._flushing = asyncio.Lock()
         self._scope = TaskScope()
+        self._companion: Companion | None = None
+
+    def accompany(self, companion: Companion) -> None:
+        """Have a companion's work done with every flush. There is one at most."""
+        self._companion = companion
+
+    def wake(self) -> None:
+        """Flush soon: the companion has something to write. Never blocks."""
+        self._waiting.set()
 
     def write_nowait(self, stream: LogStream, events: Sequence[LogEvent]) -> None:
         """Queue events for the next flush. The caller must not change ``events`` afterwards."""
@@ -70,8 +114,7 @@ class LogWriter:
         if not queue:
             self._waiting.set()
         queue.append((stream, events))
-        for event in events:
-            self._weight += len(event.message) + EVENT_WEIGHT
+        self._weight += _weight(events)
         if self._weight > FLUSH_CHARACTERS:
             self._make_room()
 
@@ -98,7 +141,7 @@ class LogWriter:
         Raises:
             StoreError: the store refused the batch, which stays queued.
         """
-        if not self._queue and not self._dropped and not self._flushing.locked():
+        if not self._has_work and not self._flushing.locked():
             return
         error = await asyncio.shield(self._scope.spawn(self._flush_once(), name="logs.flush"))
         if error is not None:
@@ -113,9 +156,15 @@ class LogWriter:
         await self.flush()
         await self._scope.drain()
 
+    @property
+    def _has_work(self) -> bool:
+        if self._queue or self._dropped:
+            return True
+        return self._companion is not None and self._companion.waits
+
     async def _flush_once(self) -> StoreError | None:
         async with self._flushing:
-            if self._queue or self._dropped:
+            if self._has_work:
                 try:
                     await self._flush_batch()
                 except StoreError as error:
@@ -125,16 +174,22 @@ class LogWriter:
     async def _flush_batch(self) -> None:
         batch, dropped = self._queue, self._dropped
         self._queue, self._dropped, self._weight = deque(), {}, 0
+        load = None if self._companion is None else self._companion.take()
         self._waiting.clear()
         self._crowded.clear()
         try:
             now_ms = int(self._clock.now_s() * 1000)
-            packed = await asyncio.to_thread(_pack_all, batch, dropped, now_ms)
+            packed = await asyncio.to_thread(_prepare, batch, dropped, now_ms, load)
             await faults.reach("logs.before_flush")
-            await self._store.tx(lambda conn: _append_all(conn, packed, now_ms))
+            await self._store.tx(lambda conn: _append_all(conn, packed, now_ms, load))
         except BaseException:
             self._put_back(batch, dropped)
+            if load is not None:
+                load.settle(written=False)
             raise
+        await faults.reach("logs.after_flush")
+        if load is not None:
+            load.settle(written=True)
 
     def _put_back(self, batch: deque[_Write], dropped: dict[LogStream, int]) -> None:
         for stream, count in dropped.items():
@@ -157,20 +212,24 @@ class LogWriter:
             log.warning("logs.dropped", extra={"events": lost})
 
 
-def _weight(events: Iterable[LogEvent]) -> int:
-    return sum(len(event.message) + EVENT_WEIGHT for event in events)
+def _weight(events: Sequence[LogEvent]) -> int:
+    # What is late is not made here; it is short.
+    if type(events) is LateEvents:
+        return LATE_WEIGHT
+    return sum([len(event.message) + EVENT_WEIGHT for event in events])
 
 
 def _pack_all(
     batch: Iterable[_Write], dropped: dict[LogStream, int], now_ms: int
 ) -> list[tuple[LogStream, list[Chunk]]]:
-    by_stream: dict[LogStream, list[LogEvent]] = {}
+    by_stream: dict[LogStream, list[Event]] = {}
     for stream, count in dropped.items():
         note = f"{count} log events were dropped: too many waited\n"
-        by_stream[stream] = [LogEvent(now_ms, note)]
+        by_stream[stream] = [(now_ms, note)]
     for stream, events in batch:
+        pairs = events.pairs() if isinstance(events, LateEvents) else events
         by_stream.setdefault(stream, []).extend(
-            [LogEvent(at_ms, message + "\n") for at_ms, message in events]
+            [(at_ms, f"{message}\n") for at_ms, message in pairs]
         )
     return [
         (stream, pack(events, ingestion_ms=now_ms))
@@ -179,7 +238,22 @@ def _pack_all(
     ]
 
 
-def _append_all(conn: Connection, packed: list[tuple[LogStream, list[Chunk]]], now_ms: int) -> None:
+def _prepare(
+    batch: Iterable[_Write], dropped: dict[LogStream, int], now_ms: int, load: Load | None
+) -> list[tuple[LogStream, list[Chunk]]]:
+    if load is not None:
+        load.prepare(batch)
+    return _pack_all(batch, dropped, now_ms)
+
+
+def _append_all(
+    conn: Connection,
+    packed: list[tuple[LogStream, list[Chunk]]],
+    now_ms: int,
+    load: Load | None,
+) -> None:
+    if load is not None:
+        load.write(conn)
     for stream, chunks in packed:
         key = GroupKey(stream.account, stream.region, stream.group)
         group = records.find_group(conn, key)

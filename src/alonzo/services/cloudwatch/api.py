@@ -1,0 +1,98 @@
+"""CloudWatch as a service: its operations by name, and why the others are missing."""
+
+from __future__ import annotations
+
+from alonzo.lib.clock import Clock
+from alonzo.model.ports.operations import Operations
+from alonzo.services.cloudwatch.folding import Folder
+from alonzo.services.cloudwatch.metrics import MetricOperations
+from alonzo.services.cloudwatch.sink import MetricWriter
+from alonzo.store.base import Store
+
+_MISSING = {
+    "Alarms are not built yet.": (
+        "DeleteAlarmMuteRule",
+        "DeleteAlarms",
+        "DescribeAlarmContributors",
+        "DescribeAlarmHistory",
+        "DescribeAlarms",
+        "DescribeAlarmsForMetric",
+        "DisableAlarmActions",
+        "EnableAlarmActions",
+        "GetAlarmMuteRule",
+        "ListAlarmMuteRules",
+        "PutAlarmMuteRule",
+        "PutCompositeAlarm",
+        "PutLogAlarm",
+        "PutMetricAlarm",
+        "SetAlarmState",
+    ),
+    "Nothing here can be tagged until there are alarms.": (
+        "ListTagsForResource",
+        "TagResource",
+        "UntagResource",
+    ),
+    "Dashboards and pictures of them are not built.": (
+        "DeleteDashboards",
+        "GetDashboard",
+        "GetMetricWidgetImage",
+        "ListDashboards",
+        "PutDashboard",
+    ),
+    "Anomaly detection is not built.": (
+        "DeleteAnomalyDetector",
+        "DescribeAnomalyDetectors",
+        "PutAnomalyDetector",
+    ),
+    "Contributor Insights is not built.": (
+        "DeleteInsightRules",
+        "DescribeInsightRules",
+        "DisableInsightRules",
+        "EnableInsightRules",
+        "GetInsightRuleReport",
+        "ListManagedInsightRules",
+        "PutInsightRule",
+        "PutManagedInsightRules",
+    ),
+    "Metric streams are not built; Prometheus reads /_alonzo/metrics.": (
+        "DeleteMetricStream",
+        "GetMetricStream",
+        "ListMetricStreams",
+        "PutMetricStream",
+        "StartMetricStreams",
+        "StopMetricStreams",
+    ),
+    "Stored queries are not built.": (
+        "DeleteMetricDataQueryDefinition",
+        "GetMetricDataQueryDefinition",
+        "ListMetricDataQueryDefinitions",
+        "PutMetricDataQueryDefinition",
+    ),
+    "Data sets, resource metrics and OpenTelemetry enrichment are not built.": (
+        "AssociateDatasetKmsKey",
+        "CreateResourceMetricsConfiguration",
+        "DeleteResourceMetricsConfiguration",
+        "DisassociateDatasetKmsKey",
+        "GetDataset",
+        "GetOTelEnrichment",
+        "GetResourceMetricsConfiguration",
+        "StartOTelEnrichment",
+        "StopOTelEnrichment",
+        "UpdateOTelEnrichment",
+        "UpdateResourceMetricsConfiguration",
+    ),
+}
+
+#: Operations of the service model that are not implemented, and why.
+UNSUPPORTED = {name: reason for reason, names in _MISSING.items() for name in names}
+
+
+def operations(*, store: Store, writer: MetricWriter, folder: Folder, clock: Clock) -> Operations:
+    """The operations of CloudWatch over a store; every read folds first."""
+    metrics = MetricOperations(store, writer, folder, clock)
+    return {
+        "GetMetricData": metrics.get_metric_data,
+        "GetMetricStatistics": metrics.get_metric_statistics,
+        "ListMetrics": metrics.list_metrics,
+        "PutMetricData": metrics.put_metric_data,
+    }
