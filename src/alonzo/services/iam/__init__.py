@@ -1,1 +1,1 @@
-"""Identity: access keys and sessions of roles. No IAM operation is offered yet."""
+"""AWS IAM: identities, their keys and policies, and the decision on every request."""

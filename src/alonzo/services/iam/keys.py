@@ -1,45 +1,40 @@
-"""The access keys that may sign requests: the account's root key, and sessions of roles.
+"""The access keys that may sign requests: the root key, keys of users, and sessions.
 
-The root key is made at the first start and kept in ``root.json`` of the key folder (0600). A
-session is kept nowhere: its token is its record, encrypted and authenticated with a key of that
-folder, so sessions outlive a restart and cost no storage. A session cannot be revoked before it
-expires.
+The root key is made at the first start and kept in ``root.json`` of the key folder (0600). Keys of
+users come from IAM. A session's token is its record (``sessions``); it is good until it expires, or
+until the user or role that it belongs to is deleted.
 
-    token = base64( version 1 · nonce 12 · AES-256-GCM( JSON of the session ) )
+A function's role need not be one that IAM knows (``authorizer``). The session of a role that IAM
+never knew is good until it expires; one of a role that was deleted is good for nothing.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
-from alonzo.model.context import Principal
+from alonzo.model.context import Principal, Session
 from alonzo.model.errors import PlatformError
-from alonzo.model.ports import AccessKey
+from alonzo.model.ports.identity import AccessKey
+from alonzo.services.iam.identities import Identities
+from alonzo.services.iam.key_ids import access_key_id, secret_access_key, unknown_role_id
+from alonzo.services.iam.sessions import TOKEN_CHARS_MAX, NotOurTokenError, TokenSealer
 from alonzo.store.data_dir import read_or_create
 
 ROOT_FILE = "root.json"
 SESSION_KEY_FILE = "sessions.key"
 
-#: Sessions whose tokens stay verified; one more costs a decryption, about 13 µs.
+#: Sessions whose tokens stay verified; one more costs a decryption, about 20 µs.
 VERIFIED_SESSIONS_MAX = 4096
-#: Longer texts are no tokens of ours; the bound keeps the memory of verified ones small.
-TOKEN_CHARS_MAX = 2048
 
-_VERSION = b"\x01"
-_NONCE_BYTES = 12
 _SESSION_KEY_BYTES = 32
 #: As forgiving as the pattern of ``Role`` in Lambda's model. The name is the path's last part.
 _ROLE_ARN = re.compile(
@@ -52,25 +47,18 @@ class KeyFileError(PlatformError):
     """A file of the key folder is not what we wrote."""
 
 
-class _NotOurTokenError(Exception):
-    """The text is no session token of this key ring."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """What a token says."""
-
-    role_arn: str
-    session_name: str
-    access_key_id: str
-    secret_access_key: str
-    expires_at_s: float
-
-
 class KeyRing:
     """Implements ``ports.KeyRing`` and ``ports.RoleCredentials``. ``root`` is the account's key."""
 
-    def __init__(self, keys: Path, *, clock: Clock, ids: IdSource, account: str) -> None:
+    def __init__(
+        self,
+        keys: Path,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        account: str,
+        identities: Identities | None = None,
+    ) -> None:
         """Read the key folder, and make what is missing in it.
 
         Raises:
@@ -79,13 +67,15 @@ class KeyRing:
         """
         self._clock = clock
         self._ids = ids
+        self._account = account
+        self._identities = identities
         secret = read_or_create(
             keys / SESSION_KEY_FILE, lambda: bytes.fromhex(ids.hex(_SESSION_KEY_BYTES))
         )
         if len(secret) != _SESSION_KEY_BYTES:
             raise KeyFileError(f"{keys / SESSION_KEY_FILE} should have {_SESSION_KEY_BYTES} bytes")
-        self._cipher = AESGCM(secret)
-        self._verified = lru_cache(maxsize=VERIFIED_SESSIONS_MAX)(self._open_token)
+        self._sealer = TokenSealer(AESGCM(secret), ids)
+        self._verified = lru_cache(maxsize=VERIFIED_SESSIONS_MAX)(self._sealer.open)
         self.root = self._load_root(keys / ROOT_FILE, account)
 
     def _load_root(self, path: Path, account: str) -> AccessKey:
@@ -106,33 +96,37 @@ class KeyRing:
 
     def _new_root(self) -> bytes:
         fields = {
-            "access_key_id": self._new_key_id("AKIA"),
-            "secret_access_key": self._new_secret(),
+            "access_key_id": access_key_id("AKIA", self._ids, self._account),
+            "secret_access_key": secret_access_key(self._ids),
         }
         return json.dumps(fields, indent=2).encode() + b"\n"
-
-    def _new_key_id(self, prefix: str) -> str:
-        """20 characters: what AWS says the prefix means, and 16 of base32.
-
-        Source: IAM user guide, unique identifiers.
-        """
-        return prefix + base64.b32encode(bytes.fromhex(self._ids.hex(10))).decode()
-
-    def _new_secret(self) -> str:
-        """40 characters of base64, as AWS's."""
-        return base64.b64encode(bytes.fromhex(self._ids.hex(30))).decode()
 
     def find(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
         """The key, or None if it is unknown or the token is not the one issued with it."""
         if session_token is None:
-            return self.root if access_key_id == self.root.access_key_id else None
+            if access_key_id == self.root.access_key_id:
+                return self.root
+            return None if self._identities is None else self._identities.access_key(access_key_id)
         if len(session_token) > TOKEN_CHARS_MAX:
             return None
         try:
             key = self._verified(session_token)
-        except _NotOurTokenError:
+        except NotOurTokenError:
             return None
-        return key if key.access_key_id == access_key_id else None
+        if key.access_key_id != access_key_id or self._is_orphan(key.principal):
+            return None
+        return key
+
+    def _is_orphan(self, principal: Principal) -> bool:
+        """Whether the user or role of a session is gone. A role that never was cannot go."""
+        if self._identities is None or principal.is_root:
+            return False
+        if self._identities.identity_of(principal) is not None:
+            return False
+        role_arn = None if principal.session is None else principal.session.role_arn
+        if role_arn is None or principal.identity_id != unknown_role_id(role_arn):
+            return True
+        return self._identities.was_role(role_arn)
 
     def issue(self, *, role_arn: str, session_name: str, duration_s: int) -> AccessKey:
         """A new session of the role, valid from now for ``duration_s`` seconds.
@@ -140,74 +134,66 @@ class KeyRing:
         Raises:
             ValueError: ``role_arn`` is not a role's.
         """
-        session = _Session(
-            role_arn=role_arn,
-            session_name=session_name,
-            access_key_id=self._new_key_id("ASIA"),
-            secret_access_key=self._new_secret(),
-            expires_at_s=self._clock.now_s() + duration_s,
+        session = Session(session_name, self._clock.now_s(), role_arn=role_arn)
+        return self.issue_role_session(session, duration_s)
+
+    def issue_role_session(self, session: Session, duration_s: int) -> AccessKey:
+        """A new session of a role, with whatever ``session`` says of it.
+
+        Raises:
+            ValueError: its role is none.
+        """
+        role_arn = str(session.role_arn)
+        known = None if self._identities is None else self._identities.unique_id(role_arn)
+        return self._issue(assumed_role(session, "", known), duration_s)
+
+    def issue_user_session(self, user: Principal, session: Session, duration_s: int) -> AccessKey:
+        """A new session of a user, or of the root user."""
+        principal = Principal(
+            account=user.account,
+            arn=user.arn,
+            user_id=user.user_id,
+            access_key_id="",
+            is_root=user.is_root,
+            identity_id=user.identity_id,
+            session=session,
         )
-        return _access_key(session, self._seal(session))
+        return self._issue(principal, duration_s)
 
-    def _seal(self, session: _Session) -> str:
-        fields = [
-            session.role_arn,
-            session.session_name,
-            session.access_key_id,
-            session.secret_access_key,
-            session.expires_at_s,
-        ]
-        nonce = bytes.fromhex(self._ids.hex(_NONCE_BYTES))
-        sealed = self._cipher.encrypt(nonce, json.dumps(fields).encode(), _VERSION)
-        return base64.b64encode(_VERSION + nonce + sealed).decode()
-
-    def _open_token(self, token: str) -> AccessKey:
-        try:
-            raw = base64.b64decode(token, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise _NotOurTokenError from error
-        version, nonce, sealed = raw[:1], raw[1 : 1 + _NONCE_BYTES], raw[1 + _NONCE_BYTES :]
-        if version != _VERSION or len(nonce) != _NONCE_BYTES:
-            raise _NotOurTokenError
-        try:
-            fields = json.loads(self._cipher.decrypt(nonce, sealed, _VERSION))
-        except InvalidTag as error:
-            raise _NotOurTokenError from error
-        return _access_key(_Session(*fields), token)
+    def _issue(self, principal: Principal, duration_s: int) -> AccessKey:
+        key_id = access_key_id("ASIA", self._ids, principal.account)
+        principal = replace(principal, access_key_id=key_id)
+        return self._sealer.seal(
+            AccessKey(
+                principal.access_key_id,
+                secret_access_key(self._ids),
+                principal,
+                expires_at_s=self._clock.now_s() + duration_s,
+            )
+        )
 
 
-def assumed_role(role_arn: str, session_name: str, access_key_id: str) -> Principal:
-    """The principal of a role's session.
+def assumed_role(session: Session, access_key_id: str, unique_id: str | None = None) -> Principal:
+    """The principal of a role's session. ``unique_id`` is the role's if IAM knows the role.
 
     Raises:
-        ValueError: ``role_arn`` is not a role's.
+        ValueError: the session's role is none.
 
     Source: IAM user guide, ``principal`` element: assumed-role session principals.
     """
+    role_arn = str(session.role_arn)
     role = _ROLE_ARN.fullmatch(role_arn)
     if role is None:
         raise ValueError(f"not the ARN of a role: {role_arn}")
+    identity_id = unique_id or unknown_role_id(role_arn)
     return Principal(
         account=role["account"],
         arn=(
             f"arn:{role['partition']}:sts::{role['account']}:assumed-role/"
-            f"{role['name']}/{session_name}"
+            f"{role['name']}/{session.name}"
         ),
-        user_id=f"{role_id(role_arn)}:{session_name}",
+        user_id=f"{identity_id}:{session.name}",
         access_key_id=access_key_id,
-    )
-
-
-def role_id(role_arn: str) -> str:
-    """The unique id of a role (``AROA`` and 17 characters), always the same for one ARN."""
-    return "AROA" + base64.b32encode(hashlib.sha256(role_arn.encode()).digest())[:17].decode()
-
-
-def _access_key(session: _Session, token: str) -> AccessKey:
-    return AccessKey(
-        access_key_id=session.access_key_id,
-        secret_access_key=session.secret_access_key,
-        principal=assumed_role(session.role_arn, session.session_name, session.access_key_id),
-        session_token=token,
-        expires_at_s=session.expires_at_s,
+        identity_id=identity_id,
+        session=session,
     )

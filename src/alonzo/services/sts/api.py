@@ -6,34 +6,106 @@ from collections.abc import Mapping
 from typing import Any
 
 from alonzo.model.context import RequestContext
-from alonzo.model.ports import Operations
+from alonzo.model.errors import AwsError
+from alonzo.model.ports.identity import AccessKey, Sessions
+from alonzo.model.ports.operations import Operations
+from alonzo.model.sessions import RoleRequest
 
-_NEEDS_ROLES = "There are no roles to assume yet: trust policies come with IAM."
 _NEEDS_FEDERATION = "No identity provider is known to the platform."
 
 #: What is not offered, and why.
 UNSUPPORTED: Mapping[str, str] = {
-    "AssumeRole": _NEEDS_ROLES,
     "AssumeRoleWithSAML": _NEEDS_FEDERATION,
     "AssumeRoleWithWebIdentity": _NEEDS_FEDERATION,
-    "AssumeRoot": "There is one account, hence no other account's root to assume.",
+    "AssumeRoot": "Accounts of the platform belong to no organization.",
     "DecodeAuthorizationMessage": "No denial carries an encoded message.",
-    "GetAccessKeyInfo": "Key ids of the platform do not encode an account.",
     "GetDelegatedAccessToken": _NEEDS_FEDERATION,
-    "GetFederationToken": "A federated user's rights are policies, which come with IAM.",
-    "GetSessionToken": "Sessions belong to roles; sessions of users come with IAM.",
+    "GetFederationToken": "There are no federated users; assume a role with a session policy.",
     "GetWebIdentityToken": _NEEDS_FEDERATION,
 }
 
 
-def operations() -> Operations:
+def operations(sessions: Sessions) -> Operations:
     """What STS offers, by the name in its model."""
-    return {"GetCallerIdentity": get_caller_identity}
+    offered = StsOperations(sessions)
+    return {
+        "AssumeRole": offered.assume_role,
+        "GetAccessKeyInfo": offered.get_access_key_info,
+        "GetCallerIdentity": offered.get_caller_identity,
+        "GetSessionToken": offered.get_session_token,
+    }
 
 
-async def get_caller_identity(
-    context: RequestContext, parameters: dict[str, Any]
-) -> Mapping[str, Any]:
-    """Who signed the request. Needs no permission, as on AWS."""
-    principal = context.principal
-    return {"UserId": principal.user_id, "Account": principal.account, "Arn": principal.arn}
+class StsOperations:
+    """One coroutine for each operation, named as in the service model."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def assume_role(
+        self, context: RequestContext, params: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """AssumeRole."""
+        _refuse_second_factor(params)
+        request = RoleRequest(
+            role_arn=params["RoleArn"],
+            session_name=params["RoleSessionName"],
+            duration_s=params.get("DurationSeconds"),
+            policy=params.get("Policy"),
+            policy_arns=tuple(each["arn"] for each in params.get("PolicyArns") or ()),
+            tags=tuple((tag["Key"], tag["Value"]) for tag in params.get("Tags") or ()),
+            transitive=tuple(params.get("TransitiveTagKeys") or ()),
+            external_id=params.get("ExternalId"),
+            source_identity=params.get("SourceIdentity"),
+        )
+        key = await self._sessions.assume_role(context, request)
+        principal = key.principal
+        answer: dict[str, Any] = {
+            "Credentials": _credentials(key),
+            "AssumedRoleUser": {"AssumedRoleId": principal.user_id, "Arn": principal.arn},
+        }
+        if principal.session is not None and principal.session.source_identity is not None:
+            answer["SourceIdentity"] = principal.session.source_identity
+        return answer
+
+    async def get_session_token(
+        self, context: RequestContext, params: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """GetSessionToken."""
+        _refuse_second_factor(params)
+        key = await self._sessions.session_of_caller(context, params.get("DurationSeconds"))
+        return {"Credentials": _credentials(key)}
+
+    async def get_access_key_info(
+        self, context: RequestContext, params: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """GetAccessKeyInfo. Key ids hold their account, whether they are in use or not."""
+        account = self._sessions.account_of_key(params["AccessKeyId"])
+        if account is None:
+            raise AwsError("ValidationError", "Invalid AccessKeyId.", status=400)
+        return {"Account": account}
+
+    async def get_caller_identity(
+        self, context: RequestContext, params: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """Who signed the request. Needs no permission, as on AWS."""
+        principal = context.principal
+        return {"UserId": principal.user_id, "Account": principal.account, "Arn": principal.arn}
+
+
+def _refuse_second_factor(params: Mapping[str, Any]) -> None:
+    if params.get("TokenCode") is not None:
+        raise AwsError(
+            "AccessDenied",
+            "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+            status=403,
+        )
+
+
+def _credentials(key: AccessKey) -> Mapping[str, Any]:
+    return {
+        "AccessKeyId": key.access_key_id,
+        "SecretAccessKey": key.secret_access_key,
+        "SessionToken": key.session_token,
+        "Expiration": key.expires_at_s,
+    }

@@ -1,0 +1,289 @@
+"""Whether a request may pass. Implements ``ports.Authorizer``.
+
+* The root user may do everything in the account.
+* Users, and sessions of roles that IAM knows, may do what their policies and the policy of the
+  resource allow.
+* A role that is given to a function must let Lambda in.
+* In lenient mode the root user may give a function a role that IAM never knew. Its sessions may do
+  everything, and the log says once for each action what a policy would have to allow.
+* In soft mode nobody is refused; the log says what would have been.
+
+Decisions that depend on nothing but caller, action and resource are kept until any identity or any
+policy of a function changes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from alonzo.lib.policies import principals
+from alonzo.lib.policies.compiled import Policy, Request
+from alonzo.lib.policies.denials import denial
+from alonzo.lib.policies.evaluation import (
+    Decision,
+    Policies,
+    PolicyType,
+    evaluate,
+    grant_of,
+)
+from alonzo.lib.policies.principals import Caller, Grant
+from alonzo.model.access import Access, AccessRules
+from alonzo.model.arns import parse_function_ref
+from alonzo.model.callers import caller_of
+from alonzo.model.context import Principal, RequestContext
+from alonzo.model.errors import AwsError, access_denied, invalid_parameter
+from alonzo.model.invocations import InvokeRequest
+from alonzo.model.ports.identity import ResourcePolicies
+from alonzo.services.iam import managed, records
+from alonzo.services.iam.authority import policies_of
+from alonzo.services.iam.identities import Identities
+from alonzo.services.iam.last_used import LastUsed
+from alonzo.services.iam.request_context import global_context, tag_context
+from alonzo.store.base import Connection
+
+log = logging.getLogger("alonzo.iam")
+
+#: Decisions kept, and lines about requests that would be refused; then all are made anew.
+KEPT_MAX = 16_384
+
+_PASSES_A_ROLE = "iam:PassRole"
+#: Services whose refusals are called ``AccessDenied``: those of the query protocol.
+_QUERY_SERVICES = frozenset({"iam", "sts", "cloudwatch"})
+_LAMBDA = "lambda.amazonaws.com"
+#: Services whose resources may refuse their account's root user.
+_ROOT_IS_ASKED = frozenset({"kms"})
+
+_InvokeKey = tuple[str, str, str, str | None]
+
+
+class Authorizer:
+    """Decides requests of every service."""
+
+    def __init__(
+        self,
+        identities: Identities,
+        resources: ResourcePolicies,
+        rules: Mapping[str, AccessRules],
+        *,
+        mode: Literal["strict", "lenient", "soft"],
+    ) -> None:
+        """``rules`` are the tables of the services, by name."""
+        self._lenient = mode == "lenient"
+        self._identities = identities
+        self._resources = resources
+        self._rules = rules
+        self._soft = mode == "soft"
+        self._invokes: set[_InvokeKey] = set()
+        self._made_in = (-1, -1)
+        self._said: set[tuple[str, str]] = set()
+        self.used = LastUsed(identities)
+
+    async def authorize(
+        self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> None:
+        """Let one call of an operation pass.
+
+        Raises:
+            AwsError: AccessDenied, in the words of the service.
+        """
+        principal = context.principal
+        self.used.note_nowait(principal, service, context.region)
+        if principal.is_root and principal.session is None:
+            if service == "lambda" and params.get("Role"):
+                await self._check_role(principal, params["Role"])
+            if service not in _ROOT_IS_ASKED:
+                return
+        if service == "iam" and principal.session is not None and not principal.session.role_arn:
+            # Source: STS API reference, GetSessionToken: no IAM without a second factor.
+            raise AwsError(
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid",
+                status=403,
+            )
+        for access in self._rules[service][operation](context, params):
+            await self._check(context, service, access, params)
+            if access.action == _PASSES_A_ROLE:
+                await self._check_role(principal, access.resource)
+
+    def may_invoke_nowait(self, request: InvokeRequest) -> bool:
+        """Whether it is known that the caller may; if not, ``authorize_invoke`` finds out."""
+        principal = request.principal
+        self.used.note_nowait(principal, "lambda", request.region)
+        if principal.is_root:
+            return True
+        return self._is_current() and _key(request) in self._invokes
+
+    async def authorize_invoke(self, request: InvokeRequest, context: RequestContext) -> None:
+        """Let one invocation pass.
+
+        Raises:
+            AwsError: AccessDeniedException, or the function's name is none.
+        """
+        arn = parse_function_ref(
+            request.function_name,
+            request.qualifier,
+            account=request.account,
+            region=request.region,
+        ).arn
+        self._is_current()
+        made_in = self._made_in
+        access = Access("lambda:InvokeFunction", arn, {"lambda:functionarn": arn})
+        lasting = await self._check(context, "lambda", access, {})
+        if lasting and self._is_current() and made_in == self._made_in:
+            if len(self._invokes) >= KEPT_MAX:
+                self._invokes.clear()
+            self._invokes.add(_key(request))
+
+    async def _check(
+        self, context: RequestContext, service: str, access: Access, params: Mapping[str, Any]
+    ) -> bool:
+        """Raise if the access is refused; answers whether that will be so for every such call."""
+        principal = context.principal
+        if self._lenient and not self._is_known(principal):
+            self._say("iam.unknown_role", principal, access)
+            return True
+        resource = await self._resources.find(access.resource)
+        policies = await policies_of(self._identities, principal, resource)
+        identity_id = self._identities.identity_of(principal)
+        holdings = None if identity_id is None else await self._identities.holdings(identity_id)
+        request = Request(
+            access.action,
+            access.resource,
+            caller_of(principal),
+            _account_of(access.resource, context.account),
+            {
+                **global_context(
+                    context,
+                    self._identities.clock.now_s(),
+                    None if holdings is None else holdings.tags,
+                ),
+                **_tags_of(params),
+                **access.keys,
+            },
+        )
+        decision = evaluate(request, policies)
+        if decision.allowed and access.policy_decides and resource is not None:
+            decision = _as_the_resource_says(request, resource, decision)
+        if not decision.allowed:
+            self._refuse(service, request, decision, principal, access)
+        return decision.allowed and policies.context_keys() <= access.keys.keys()
+
+    def _refuse(
+        self,
+        service: str,
+        request: Request,
+        decision: Decision,
+        principal: Principal,
+        access: Access,
+    ) -> None:
+        if self._soft:
+            self._say("iam.would_refuse", principal, access)
+            return
+        code = "AccessDenied" if service in _QUERY_SERVICES else "AccessDeniedException"
+        raise AwsError(code, denial(request, decision), status=403)
+
+    async def _check_role(self, principal: Principal, role_arn: str) -> None:
+        """Refuse a role of another account, and one that Lambda cannot assume.
+
+        Raises:
+            AwsError: AccessDeniedException, InvalidParameterValueException.
+        """
+        if _account_of(role_arn, principal.account) != principal.account:
+            raise access_denied("Cross-account pass role is not allowed.")
+        unique_id = self._identities.unique_id(role_arn)
+        if unique_id is None:
+            free = principal.is_root or not self._is_known(principal)
+            fits = self._lenient and free and not self._identities.was_role(role_arn)
+        else:
+            fits = await self._identities.read(lambda conn: _lets_in_lambda(conn, unique_id))
+        if fits:
+            return
+        if self._soft:
+            self._say("iam.would_refuse", principal, Access("sts:AssumeRole", role_arn))
+            return
+        raise invalid_parameter("The role defined for the function cannot be assumed by Lambda.")
+
+    def _is_known(self, principal: Principal) -> bool:
+        return principal.is_root or self._identities.identity_of(principal) is not None
+
+    def _is_current(self) -> bool:
+        """Whether what is kept still counts; if not, it is gone."""
+        now = (self._identities.generation, self._resources.generation)
+        if now != self._made_in:
+            self._invokes.clear()
+            self._made_in = now
+            return False
+        return True
+
+    def _say(self, event: str, principal: Principal, access: Access) -> None:
+        """Write a line, once for a caller's identity and an action."""
+        key = (principal.identity_id, access.action)
+        if key in self._said:
+            return
+        if len(self._said) >= KEPT_MAX:
+            self._said.clear()
+        self._said.add(key)
+        log.warning(
+            event,
+            extra={
+                "caller": principal.arn,
+                "action": access.action,
+                "resource": access.resource,
+            },
+        )
+
+
+def _key(request: InvokeRequest) -> _InvokeKey:
+    return (
+        request.principal.access_key_id,
+        request.region,
+        request.function_name,
+        request.qualifier,
+    )
+
+
+def _lets_in_lambda(conn: Connection, unique_id: str) -> bool:
+    role = records.try_find_by_id(conn, unique_id)
+    if role is None:
+        return False
+    trust = managed.ready(role.document["trust"], role.arn)
+    caller: Caller = principals.service(_LAMBDA)
+    request = Request("sts:AssumeRole", role.arn, caller, role.account)
+    if evaluate(request, Policies(resource=trust)).allowed:
+        return True
+    # A condition may name the function that Lambda assumes the role for: that is not known here.
+    return any(
+        statement.conditions.keys
+        and statement.principals is not None
+        and statement.principals.grant(caller) is not Grant.NONE
+        for statement in trust.allows
+    )
+
+
+def _as_the_resource_says(request: Request, resource: Policy, decision: Decision) -> Decision:
+    if grant_of(request, resource) is Grant.NONE:
+        return Decision(allowed=False, type=PolicyType.RESOURCE)
+    return decision
+
+
+def _account_of(arn: str, account: str) -> str:
+    """The account of a resource; the caller's where the ARN names none."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) > 5 and parts[4] not in ("", "aws") else account
+
+
+def _tags_of(params: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    """The keys that the tags of a request become; the services spell them in several ways."""
+    tags: Any = params.get("Tags") or params.get("tags") or ()
+    if isinstance(tags, dict):
+        return tag_context(cast("dict[str, str]", tags))
+    named = [cast("dict[str, str]", tag) for tag in tags if isinstance(tag, dict)]
+    if named and "TagKey" not in named[0]:
+        return tag_context({tag["Key"]: tag.get("Value", "") for tag in named if "Key" in tag})
+    if named:
+        return {}  # In KMS's spelling, which its own table reads.
+    # UntagLogGroup's ``tags`` are keys.
+    keys: Any = params.get("TagKeys") or params.get("tagKeys") or tags
+    return {"aws:tagkeys": tuple(keys)} if keys else {}
