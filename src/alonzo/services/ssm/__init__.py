@@ -1,0 +1,1 @@
+"""AWS Systems Manager, as far as functions lean on it: Parameter Store."""
