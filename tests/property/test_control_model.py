@@ -20,7 +20,7 @@ from alonzo.control.sweeper import GRACE_S, Sweeper
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.errors import AwsError
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import CodeError
+from alonzo.model.ports.code import CodeError
 from alonzo.testing.control import ACCOUNT, REGION, ControlRig, open_control, zip_of
 
 NAMES = st.sampled_from(["f", "g"])
@@ -66,6 +66,8 @@ class Expected:
     published: Content | None = None
     aliases: dict[str, dict[str, Any]] = field(default_factory=dict)
     reserved: int | None = None
+    #: By alias; the function's own is None's.
+    urls: dict[str | None, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def content(self) -> Content:
@@ -240,6 +242,44 @@ class ControlModel(RuleBasedStateMachine):
         else:
             assert outcome == {}
             expected.aliases.pop(alias, None)
+            expected.urls.pop(alias, None)
+
+    @rule(
+        name=NAMES,
+        alias=st.none() | ALIASES,
+        auth=st.sampled_from(["NONE", "AWS_IAM"]),
+        cors=st.sampled_from([None, {}, {"AllowOrigins": ["*"]}, {"MaxAge": 5}]),
+    )
+    def put_url(self, name: str, alias: str | None, auth: str, cors: dict[str, Any] | None) -> None:
+        """Give a function or an alias a URL, or change the one that there is."""
+        expected = self.expected.get(name)
+        before = expected and expected.urls.get(alias)
+        params: dict[str, Any] = {"FunctionName": name, "AuthType": auth}
+        if alias is not None:
+            params["Qualifier"] = alias
+        if cors is not None:
+            params["Cors"] = cors
+        verb = "Create" if before is None else "Update"
+        outcome = self.outcome(self.rig.call(f"{verb}FunctionUrlConfig", **params))
+        if expected is None or (alias is not None and alias not in expected.aliases):
+            assert outcome == "ResourceNotFoundException"
+            return
+        if before is not None:
+            assert outcome["FunctionUrl"] == before["FunctionUrl"]
+            again = self.rig.call("CreateFunctionUrlConfig", **params)
+            assert self.outcome(again) == "ResourceConflictException"
+        assert outcome["AuthType"] == auth
+        kept = before and before.get("Cors")
+        assert outcome.get("Cors") == (kept if cors is None else cors or None)
+        expected.urls[alias] = outcome
+
+    @rule(name=NAMES, alias=st.none() | ALIASES)
+    def delete_url(self, name: str, alias: str | None) -> None:
+        expected = self.expected.get(name)
+        params = {"FunctionName": name} | ({} if alias is None else {"Qualifier": alias})
+        outcome = self.outcome(self.rig.call("DeleteFunctionUrlConfig", **params))
+        known = expected and expected.urls.pop(alias, None)
+        assert outcome == ({} if known else "ResourceNotFoundException")
 
     @rule(name=NAMES, reserved=st.none() | st.sampled_from([0, 500, 900]))
     def reserve(self, name: str, reserved: int | None) -> None:
@@ -407,6 +447,12 @@ class ControlModel(RuleBasedStateMachine):
                     assert (record.timeout_s, record.version) == (timeout, number)
             aliases = self.run(self.rig.call("ListAliases", **target))["Aliases"]
             assert aliases == [alias for _, alias in sorted(expected.aliases.items())]
+            urls = self.run(self.rig.call("ListFunctionUrlConfigs", **target))["FunctionUrlConfigs"]
+            wanted = [url for _, url in sorted(expected.urls.items(), key=lambda e: e[0] or "")]
+            # What creates a URL does not say when it was changed.
+            assert [url | {"LastModifiedTime": ""} for url in urls] == [
+                url | {"LastModifiedTime": ""} for url in wanted
+            ]
 
     @invariant()
     def what_serves_has_its_code(self) -> None:

@@ -30,14 +30,6 @@ def _given(value: Any) -> bool:
     return value is not None
 
 
-def _target(value: Mapping[str, Any]) -> bool:
-    return bool(value.get("TargetArn"))
-
-
-def _active(value: Mapping[str, Any]) -> bool:
-    return value.get("Mode") == "Active"
-
-
 def _image(value: Any) -> bool:
     return value == "Image"
 
@@ -54,26 +46,25 @@ DECLINED_PUBLISHING: tuple[Declined, ...] = (
 DECLINED: tuple[Declined, ...] = (
     Declined("AcceleratorConfig", _given, "No accelerators can be attached to functions."),
     Declined("CapacityProviderConfig", _given, "Capacity providers are not supported."),
-    Declined("DeadLetterConfig", _target, "Dead-letter queues are not supported yet."),
     Declined("DurableConfig", _given, "Durable functions are not supported yet."),
-    Declined("FileSystemConfigs", bool, "File systems cannot be mounted."),
     Declined("ImageConfig", _any_member, "Container images are not supported yet."),
-    Declined("KMSKeyArn", bool, "Customer managed keys are not supported."),
     Declined("PackageType", _image, "Container images are not supported yet. Deploy a .zip file."),
     *DECLINED_PUBLISHING,
     Declined("RuntimeConfig", _given, "Customer-managed runtimes are not supported."),
     Declined("SourceKMSKeyArn", bool, "Customer managed keys are not supported."),
-    Declined("TracingConfig", _active, "There is no X-Ray service. Use the mode PassThrough."),
-    Declined("VpcConfig", _any_member, "Functions cannot join a VPC."),
+)
+
+#: Where a package is, of a function or a layer.
+STORAGE_MODE = Declined(
+    "S3ObjectStorageMode",
+    lambda mode: mode != "COPY",
+    "Packages are always copied. Use the mode COPY.",
 )
 
 #: The same for the members of ``Code`` and their twins in UpdateFunctionCode.
 DECLINED_CODE: tuple[Declined, ...] = (
     Declined("ImageUri", bool, "Container images are not supported yet. Deploy a .zip file."),
-    *(
-        Declined(member, bool, "Code cannot be read from Amazon S3 yet. Send it as ZipFile.")
-        for member in ("S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode")
-    ),
+    STORAGE_MODE,
     Declined("SourceKMSKeyArn", bool, "Customer managed keys are not supported."),
 )
 

@@ -17,6 +17,7 @@ import logging
 from dataclasses import replace
 
 from alonzo.control import documents, machine, records
+from alonzo.control.attachments import unmet
 from alonzo.control.machine import Event, Reason
 from alonzo.control.records import VersionRecord
 from alonzo.control.snap_start import reason_code
@@ -26,7 +27,7 @@ from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.functions import CHANGES_TOPIC, ServingVersion
-from alonzo.model.ports import CodeError, CodeProvider, SnapshotMaker
+from alonzo.model.ports.code import CodeError, CodeProvider, SnapshotMaker
 from alonzo.store.base import Connection, Store, StoreError
 from alonzo.store.blobs import BlobStore
 
@@ -128,7 +129,9 @@ class Deployer:
         self.nudge()
 
     async def _prepare(self, record: VersionRecord) -> Reason | None:
-        """Have code and layers unpacked. Answers why that failed, or None."""
+        """Have code and layers unpacked. Answers why that cannot be, or None."""
+        if (reason := unmet(record.configuration)) is not None:
+            return reason
         for delay_s in (*RETRY_DELAYS_S, None):
             try:
                 async with asyncio.timeout(PREPARE_S_MAX):

@@ -8,6 +8,7 @@ from typing import Any
 
 from alonzo.control.aliases import AliasRecord
 from alonzo.control.records import Code, VersionRecord
+from alonzo.control.targets import dead_letter_target
 from alonzo.lib.clock import utc
 from alonzo.model.arns import LATEST, runtime_version_arn
 from alonzo.model.functions import ServingVersion
@@ -101,5 +102,6 @@ def serving(record: VersionRecord, generation: str) -> ServingVersion:
         system_log_level=logging_config.get("SystemLogLevel"),
         tracing_mode=configuration["TracingConfig"]["Mode"],
         tenant_isolation="TenancyConfig" in configuration,
+        dead_letter=dead_letter_target(configuration),
         snap_start=record.version != LATEST and configuration["SnapStart"]["ApplyOn"] != "None",
     )

@@ -14,10 +14,12 @@ from alonzo.control.api import (
     event_invoke,
     event_sources,
     function_code_signing,
+    function_urls,
     functions,
     layer_permissions,
     layers,
     permissions,
+    provisioned_concurrency,
     recursion,
     resource_policies,
     runtime_management,
@@ -31,12 +33,16 @@ from alonzo.control.objects import NoObjects
 from alonzo.control.packages import Packages
 from alonzo.control.rules import RuntimeCatalog
 from alonzo.control.settings import ControlSettings
+from alonzo.control.targets import OnlyFunctions
 from alonzo.control.tools import Tools
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.context import RequestContext
+from alonzo.model.deliveries import DestinationChecks
 from alonzo.model.http import RouteHandler
-from alonzo.model.ports import ObjectReader, Operations
+from alonzo.model.ports.code import ObjectReader
+from alonzo.model.ports.invoking import ProvisionedConcurrency
+from alonzo.model.ports.operations import Operations
 from alonzo.store.base import Store
 from alonzo.store.blobs import BlobStore
 
@@ -50,6 +56,7 @@ OPERATIONS: Mapping[str, _Unbound] = {
     "CreateCodeSigningConfig": code_signing.create_code_signing_config,
     "CreateEventSourceMapping": event_sources.create_event_source_mapping,
     "CreateFunction": functions.create_function,
+    "CreateFunctionUrlConfig": function_urls.create_function_url_config,
     "DeleteAlias": aliases.delete_alias,
     "DeleteCodeSigningConfig": code_signing.delete_code_signing_config,
     "DeleteEventSourceMapping": event_sources.delete_event_source_mapping,
@@ -57,7 +64,11 @@ OPERATIONS: Mapping[str, _Unbound] = {
     "DeleteFunctionCodeSigningConfig": (function_code_signing.delete_function_code_signing_config),
     "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
     "DeleteFunctionEventInvokeConfig": event_invoke.delete_function_event_invoke_config,
+    "DeleteFunctionUrlConfig": function_urls.delete_function_url_config,
     "DeleteLayerVersion": layers.delete_layer_version,
+    "DeleteProvisionedConcurrencyConfig": (
+        provisioned_concurrency.delete_provisioned_concurrency_config
+    ),
     "DeleteResourcePolicy": resource_policies.delete_resource_policy,
     "GetAccountSettings": account.get_account_settings,
     "GetAlias": aliases.get_alias,
@@ -69,20 +80,26 @@ OPERATIONS: Mapping[str, _Unbound] = {
     "GetFunctionConfiguration": functions.get_function_configuration,
     "GetFunctionEventInvokeConfig": event_invoke.get_function_event_invoke_config,
     "GetFunctionRecursionConfig": recursion.get_function_recursion_config,
+    "GetFunctionUrlConfig": function_urls.get_function_url_config,
     "GetLayerVersion": layers.get_layer_version,
     "GetLayerVersionByArn": layers.get_layer_version_by_arn,
     "GetLayerVersionPolicy": layer_permissions.get_layer_version_policy,
     "GetPolicy": permissions.get_policy,
+    "GetProvisionedConcurrencyConfig": provisioned_concurrency.get_provisioned_concurrency_config,
     "GetResourcePolicy": resource_policies.get_resource_policy,
     "GetRuntimeManagementConfig": runtime_management.get_runtime_management_config,
     "ListAliases": aliases.list_aliases,
     "ListCodeSigningConfigs": code_signing.list_code_signing_configs,
     "ListEventSourceMappings": event_sources.list_event_source_mappings,
     "ListFunctionEventInvokeConfigs": event_invoke.list_function_event_invoke_configs,
+    "ListFunctionUrlConfigs": function_urls.list_function_url_configs,
     "ListFunctions": functions.list_functions,
     "ListFunctionsByCodeSigningConfig": code_signing.list_functions_by_code_signing_config,
     "ListLayerVersions": layers.list_layer_versions,
     "ListLayers": layers.list_layers,
+    "ListProvisionedConcurrencyConfigs": (
+        provisioned_concurrency.list_provisioned_concurrency_configs
+    ),
     "ListTags": tags.list_tags,
     "ListVersionsByFunction": versions.list_versions_by_function,
     "PublishLayerVersion": layers.publish_layer_version,
@@ -91,6 +108,7 @@ OPERATIONS: Mapping[str, _Unbound] = {
     "PutFunctionConcurrency": concurrency.put_function_concurrency,
     "PutFunctionEventInvokeConfig": event_invoke.put_function_event_invoke_config,
     "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
+    "PutProvisionedConcurrencyConfig": provisioned_concurrency.put_provisioned_concurrency_config,
     "PutResourcePolicy": resource_policies.put_resource_policy,
     "PutRuntimeManagementConfig": runtime_management.put_runtime_management_config,
     "RemoveLayerVersionPermission": layer_permissions.remove_layer_version_permission,
@@ -103,6 +121,7 @@ OPERATIONS: Mapping[str, _Unbound] = {
     "UpdateFunctionCode": updates.update_function_code,
     "UpdateFunctionConfiguration": updates.update_function_configuration,
     "UpdateFunctionEventInvokeConfig": event_invoke.update_function_event_invoke_config,
+    "UpdateFunctionUrlConfig": function_urls.update_function_url_config,
 }
 
 
@@ -121,9 +140,14 @@ class ControlPlane:
         clock: Clock,
         ids: IdSource,
         settings: ControlSettings,
+        provisioned: ProvisionedConcurrency,
         objects: ObjectReader | None = None,
+        targets: DestinationChecks | None = None,
     ) -> None:
-        """``objects`` is where S3 is to be found; None where there is none."""
+        """``objects`` is where S3 is to be found; None where there is none.
+
+        ``targets`` knows of destinations and dead-letter queues; None: only functions can be any.
+        """
         links = CodeLinks(settings.link_key, clock)
         tools = Tools(
             store=store,
@@ -134,6 +158,8 @@ class ControlPlane:
             settings=settings,
             links=links,
             objects=objects or NoObjects(),
+            provisioned=provisioned,
+            targets=targets or OnlyFunctions(),
         )
         self.operations: Operations = {
             name: partial(operation, tools) for name, operation in OPERATIONS.items()

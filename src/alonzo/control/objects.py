@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alonzo.control.declined import Declined, check_declined
+from alonzo.control.declined import STORAGE_MODE, check_declined
 from alonzo.model.context import RequestContext
 from alonzo.model.errors import invalid_parameter
-from alonzo.model.ports import ObjectError, ObjectReader
+from alonzo.model.ports.code import ObjectError, ObjectReader
 
-_DECLINED = (
-    Declined(
-        "S3ObjectStorageMode",
-        lambda mode: mode != "COPY",
-        "Packages are always copied. Use the mode COPY.",
-    ),
-)
+_DECLINED = (STORAGE_MODE,)
 
 
 class NoObjects:

@@ -113,7 +113,12 @@ SELECT
        WHERE account = :account AND region = :region) AS code_bytes,
     (SELECT COALESCE(SUM(reserved_concurrency), 0) FROM function
      WHERE account = :account AND region = :region AND reserved_concurrency IS NOT NULL)
-    AS reserved;
+    AS reserved,
+    -- What is provisioned for a function with a reservation is part of that.
+    (SELECT COALESCE(SUM(p.requested), 0) FROM function_provisioned_concurrency p
+     JOIN function f ON f.account = p.account AND f.region = p.region AND f.name = p.name
+     WHERE p.account = :account AND p.region = :region AND f.reserved_concurrency IS NULL)
+    AS provisioned;
 
 -- name: find_alias
 SELECT * FROM function_alias

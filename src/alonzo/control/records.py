@@ -81,12 +81,14 @@ class Usage:
     """What an account uses in a region.
 
     ``code_bytes`` counts the code of every version and every layer version, unpacked.
-    ``reserved`` is the concurrency that its functions have reserved together.
+    ``reserved`` is the concurrency that its functions have reserved together, ``provisioned`` what
+    is provisioned for those that have reserved none.
     """
 
     functions: int
     code_bytes: int
     reserved: int
+    provisioned: int
 
 
 def _columns(key: FunctionKey) -> dict[str, Any]:
@@ -285,7 +287,7 @@ def find_usage(db: Connection, *, account: str, region: str) -> Usage:
     """What an account uses in a region now."""
     row = db.one(Q.usage, {"account": account, "region": region})
     assert row is not None
-    return Usage(row["functions"], row["code_bytes"], row["reserved"])
+    return Usage(row["functions"], row["code_bytes"], row["reserved"], row["provisioned"])
 
 
 def reserve_package(db: Connection, sha256: str, *, now_s: float) -> bool:

@@ -1,7 +1,8 @@
 """Where an alias may point. Pure.
 
 An alias has one version, and at most one more that gets a share of the calls. Source: Lambda API,
-CreateAlias, with recorded texts; the rule about roles is the developer guide's, its text is ours.
+CreateAlias, with recorded texts; the rules about roles and dead-letter queues are the developer
+guide's, their texts are ours.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def check_routing(version: str, routing: Routing | None) -> None:
 def check_alike(version: VersionRecord, additional: VersionRecord) -> None:
     """Refuse to share calls between versions of different roles: callers could not tell which.
 
+    The same holds for dead-letter queues.
+
     Raises:
         AwsError: InvalidParameterValueException.
     """
@@ -71,4 +74,10 @@ def check_alike(version: VersionRecord, additional: VersionRecord) -> None:
         raise invalid_parameter(
             f"RoutingConfig: the versions {version.version} and {additional.version} have "
             "different execution roles."
+        )
+    letters = [each.configuration.get("DeadLetterConfig") for each in (version, additional)]
+    if letters[0] != letters[1]:
+        raise invalid_parameter(
+            f"RoutingConfig: the versions {version.version} and {additional.version} have "
+            "different dead-letter queues."
         )

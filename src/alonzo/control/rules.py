@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
+from alonzo.control.attachments import ATTACHMENTS, plan_attachments
 from alonzo.control.declined import DECLINED, DECLINED_CODE, check_declined
 from alonzo.control.logging_config import plan_logging
+from alonzo.control.refusals import broken, check_most, stale_revision
 from alonzo.control.settings import ControlSettings
 from alonzo.control.snap_start import check_snap_start
+from alonzo.control.targets import plan_dead_letters
 from alonzo.control.variables import check_environment
 from alonzo.model import limits
 from alonzo.model.errors import AwsError, access_denied, invalid_parameter
-from alonzo.model.ports import RuntimeFacts
+from alonzo.model.ports.invoking import RuntimeFacts
 from alonzo.runtimes.base import RuntimeIdentifier
 
 Configuration = dict[str, Any]
@@ -135,6 +138,9 @@ def _applied(
     if (snap_start := params.get("SnapStart")) is not None:
         apply_on = snap_start.get("ApplyOn") or configuration["SnapStart"]["ApplyOn"]
         configuration["SnapStart"] = {"ApplyOn": apply_on, "OptimizationStatus": "Off"}
+    tracing: Mapping[str, Any] = params.get("TracingConfig") or {}
+    if tracing.get("Mode") is not None:
+        configuration["TracingConfig"] = {"Mode": tracing["Mode"]}
     if (storage := params.get("EphemeralStorage")) is not None:
         configuration["EphemeralStorage"] = {"Size": storage["Size"]}
     if (environment := params.get("Environment")) is not None:
@@ -145,22 +151,19 @@ def _applied(
         configuration["LoggingConfig"] = plan_logging(
             configuration["LoggingConfig"], logging_config
         )
+    if (dead_letters := plan_dead_letters(configuration, params)) is not None:
+        configuration["DeadLetterConfig"] = dict(dead_letters)
+    else:
+        configuration.pop("DeadLetterConfig", None)
+    attachments = plan_attachments(configuration, params)
+    configuration = {k: v for k, v in configuration.items() if k not in ATTACHMENTS} | attachments
     check_snap_start(configuration)
-    _check_most("timeout", configuration["Timeout"], settings.timeout_s_max)
-    _check_most("memorySize", configuration["MemorySize"], settings.memory_mib_max)
-    _check_most(
+    check_most("timeout", configuration["Timeout"], settings.timeout_s_max)
+    check_most("memorySize", configuration["MemorySize"], settings.memory_mib_max)
+    check_most(
         "ephemeralStorage.size", configuration["EphemeralStorage"]["Size"], settings.tmp_mib_max
     )
     return configuration
-
-
-def _check_most(path: str, value: int, most: int) -> None:
-    # The framework's phrase, for ceilings that lie below those of the service model.
-    if value > most:
-        raise invalid_parameter(
-            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy "
-            f"constraint: Member must have value less than or equal to {most}"
-        )
 
 
 def check_name(name: str) -> None:
@@ -170,10 +173,7 @@ def check_name(name: str) -> None:
         AwsError: InvalidParameterValueException, as AWS answers here and nowhere else.
     """
     if len(name) > FUNCTION_NAME_MAX:
-        raise invalid_parameter(
-            f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy "
-            f"constraint: Member must have length less than or equal to {FUNCTION_NAME_MAX}"
-        )
+        raise broken("functionName", name, f"have length less than or equal to {FUNCTION_NAME_MAX}")
 
 
 def check_role(role: str | None, account: str) -> None:
@@ -232,8 +232,8 @@ def check_architecture(architecture: str, host: str) -> None:
         )
 
 
-def decide_code(code: Mapping[str, Any]) -> bytes:
-    """The package in ``Code`` (or in UpdateFunctionCode's twin members): the bytes of the zip.
+def decide_code(code: Mapping[str, Any]) -> bytes | None:
+    """The package in ``Code`` (or in UpdateFunctionCode's twin members); None if it is in S3.
 
     Raises:
         AwsError: InvalidParameterValueException.
@@ -244,7 +244,7 @@ def decide_code(code: Mapping[str, Any]) -> bytes:
             "Please do not provide other FunctionCode parameters when providing a ZipFile."
         )
     check_declined(code, DECLINED_CODE)
-    if zip_file is None:
+    if zip_file is None and not (code.get("S3Bucket") and code.get("S3Key")):
         raise invalid_parameter("Please provide a source for function code.")
     return zip_file
 
@@ -268,12 +268,7 @@ def check_revision(given: str | None, current: str) -> None:
         AwsError: PreconditionFailedException.
     """
     if given is not None and given != current:
-        raise AwsError(
-            "PreconditionFailedException",
-            "The Revision Id provided does not match the latest Revision Id. Call the "
-            "GetFunction/GetAlias API to retrieve the latest Revision Id",
-            members={"Type": "User"},
-        )
+        raise stale_revision("GetFunction/GetAlias")
 
 
 def check_storage(used_bytes: int, added_bytes: int, bytes_max: int) -> None:

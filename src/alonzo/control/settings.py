@@ -8,15 +8,9 @@ from alonzo.model import limits
 
 
 @dataclass(frozen=True, slots=True)
-class ControlSettings:
-    """Limits and facts of this installation.
+class ControlLimits:
+    """What functions may ask for, and how much they may be."""
 
-    ``architecture`` is the host's, in AWS's words (``x86_64``, ``arm64``). ``link_key`` signs the
-    download links of GetFunction: 32 random bytes that outlive a restart.
-    """
-
-    architecture: str
-    link_key: bytes
     zip_bytes_max: int = limits.ZIP_BYTES_MAX
     unzipped_bytes_max: int = limits.UNZIPPED_BYTES_MAX
     package_entries_max: int = limits.PACKAGE_ENTRIES_MAX
@@ -24,4 +18,17 @@ class ControlSettings:
     timeout_s_max: int = limits.TIMEOUT_S_MAX
     memory_mib_max: int = limits.MEMORY_MIB_MAX
     tmp_mib_max: int = limits.TMP_MIB_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings(ControlLimits):
+    """Limits and facts of this installation.
+
+    ``architecture`` is the host's, in AWS's words (``x86_64``, ``arm64``). ``link_key`` signs the
+    download links of GetFunction: 32 random bytes that outlive a restart. ``concurrency`` is the
+    account's, in one region.
+    """
+
+    architecture: str
+    link_key: bytes
     concurrency: int = limits.ACCOUNT_CONCURRENCY

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from alonzo.control.links import CodeLinks
+from alonzo.control.objects import read_package
 from alonzo.control.packages import Packages
 from alonzo.control.rules import Rules, RuntimeCatalog, check_available
 from alonzo.control.settings import ControlSettings
 from alonzo.lib.clock import Clock, utc
 from alonzo.lib.ids import IdSource
-from alonzo.model.ports import ObjectReader
+from alonzo.model.context import RequestContext
+from alonzo.model.deliveries import DestinationChecks
+from alonzo.model.ports.code import ObjectReader
+from alonzo.model.ports.invoking import ProvisionedConcurrency
 from alonzo.store.base import Store
 
 
@@ -27,6 +33,8 @@ class Tools:
     settings: ControlSettings
     links: CodeLinks
     objects: ObjectReader
+    provisioned: ProvisionedConcurrency
+    targets: DestinationChecks
 
     def rules(self) -> Rules:
         """The rules as of now: some depend on the date."""
@@ -34,6 +42,20 @@ class Tools:
             settings=self.settings,
             runtimes=self.runtimes,
             today=utc(self.clock.now_s()).date(),
+        )
+
+    async def package(
+        self, context: RequestContext, source: Mapping[str, Any], zip_file: bytes | None
+    ) -> bytes:
+        """``zip_file``, or where it is None, the package in S3 that ``source`` names.
+
+        Raises:
+            AwsError: InvalidParameterValueException; it repeats what S3 says.
+        """
+        if zip_file is not None:
+            return zip_file
+        return await read_package(
+            self.objects, context, source, bytes_max=self.settings.zip_bytes_max
         )
 
     async def check_runtime_available(self, name: str) -> None:

@@ -9,22 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 #: Lambda's operations that the invoke room has.
-INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync"})
+INVOKE_OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
 
 _BY_REASON: Mapping[str, tuple[str, ...]] = {
-    "Provisioned concurrency is not supported yet.": (
-        "DeleteProvisionedConcurrencyConfig",
-        "GetProvisionedConcurrencyConfig",
-        "ListProvisionedConcurrencyConfigs",
-        "PutProvisionedConcurrencyConfig",
-    ),
-    "Function URLs are not supported yet.": (
-        "CreateFunctionUrlConfig",
-        "DeleteFunctionUrlConfig",
-        "GetFunctionUrlConfig",
-        "ListFunctionUrlConfigs",
-        "UpdateFunctionUrlConfig",
-    ),
     "Capacity providers are not supported.": (
         "CreateCapacityProvider",
         "DeleteCapacityProvider",
@@ -35,7 +22,6 @@ _BY_REASON: Mapping[str, tuple[str, ...]] = {
         "PutFunctionScalingConfig",
         "UpdateCapacityProvider",
     ),
-    "Responses are not streamed yet.": ("InvokeWithResponseStream",),
     "Durable functions are not supported yet.": (
         "CheckpointDurableExecution",
         "DeleteDurableExecution",

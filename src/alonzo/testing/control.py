@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,12 @@ from alonzo.control.settings import ControlSettings
 from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SequentialIds
 from alonzo.lib.tasks import TaskScope
+from alonzo.model.arns import FunctionKey
 from alonzo.model.context import Principal, RequestContext
+from alonzo.model.destinations import TargetFault, TargetKind
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import SnapshotFailure
+from alonzo.model.ports.code import ObjectError, SnapshotFailure
+from alonzo.model.provisioned import Allocation, ProvisionedFigures
 from alonzo.runtimes.base import RuntimeIdentifier
 from alonzo.runtimes.identifiers import IDENTIFIERS
 from alonzo.store.blobs import BlobStore
@@ -117,6 +120,58 @@ class FakeRuntimes:
         return self.missing.get(identifier)
 
 
+class FakeProvisioned:
+    """A ``ProvisionedConcurrency`` that says what ``allocations`` has, by qualifier."""
+
+    def __init__(self) -> None:
+        self.allocations: dict[str, Allocation] = {}
+
+    def allocation(self, key: FunctionKey, qualifier: str, revision_id: str) -> Allocation:
+        """What ``allocations`` has; nothing yet where it has none."""
+        return self.allocations.get(qualifier, Allocation())
+
+    def figures(self) -> Sequence[ProvisionedFigures]:
+        """Nothing is called here."""
+        return ()
+
+
+class FakeObjects:
+    """An ``ObjectReader`` of what ``objects`` has, by bucket, key and version."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str | None], bytes] = {}
+
+    async def read(
+        self, context: RequestContext, bucket: str, key: str, version: str | None, *, bytes_max: int
+    ) -> bytes:
+        """An object, or what S3 answers where there is none."""
+        del context
+        if not any(name == bucket for name, _, _ in self.objects):
+            raise ObjectError("NoSuchBucket", "The specified bucket does not exist")
+        if (bucket, key, version) not in self.objects:
+            raise ObjectError("NoSuchKey", "The specified key does not exist.")
+        return self.objects[bucket, key, version][: bytes_max + 1]
+
+
+class FakeTargets:
+    """``DestinationChecks`` that offer ``kinds`` of targets and find ``faults`` with them."""
+
+    def __init__(self) -> None:
+        self.kinds = {TargetKind.FUNCTION}
+        self.faults: dict[str, TargetFault] = {}
+
+    def offers(self, kind: TargetKind) -> bool:
+        """Whether the kind is among ``kinds``."""
+        return kind in self.kinds
+
+    async def fault(
+        self, target_arn: str, sender: FunctionKey, role_arn: str
+    ) -> TargetFault | None:
+        """What ``faults`` say; whose role it is, is looked at too."""
+        assert role_arn.split(":")[4] == sender.account
+        return self.faults.get(target_arn)
+
+
 class ControlRig:
     """The parts of a control plane, and short ways to use it. Made by ``open_control``."""
 
@@ -127,8 +182,19 @@ class ControlRig:
         self.runtimes = FakeRuntimes()
         self.clock = ManualClock(1_795_168_800.0)  # 2026-11-20T10:00:00Z
         self.ids = SequentialIds()
+        self.provisioned = FakeProvisioned()
+        self.objects = FakeObjects()
+        self.targets = FakeTargets()
         self.plane = ControlPlane(
-            store, blobs, self.runtimes, clock=self.clock, ids=self.ids, settings=settings
+            store,
+            blobs,
+            self.runtimes,
+            clock=self.clock,
+            ids=self.ids,
+            settings=settings,
+            provisioned=self.provisioned,
+            objects=self.objects,
+            targets=self.targets,
         )
         self.snapshots = FakeSnapshots()
         self.deployer = self.new_deployer()
@@ -214,7 +280,7 @@ async def open_control(
 
     ``limits`` are members of ``ControlSettings``.
     """
-    settings = ControlSettings("x86_64", b"k" * 32, **limits)
+    settings = ControlSettings(architecture="x86_64", link_key=b"k" * 32, **limits)
     store = await SqliteStore.open(folder / "alonzo.db", clock=ManualClock())
     try:
         rig = ControlRig(store, BlobStore(folder / "blobs", b"b" * 32), settings)

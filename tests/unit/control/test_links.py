@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from urllib.parse import urlsplit
 
@@ -74,21 +75,54 @@ def test_many_query_members_are_no_way_to_keep_us_busy() -> None:
 
 
 def test_a_marker_is_read_back() -> None:
-    assert read_marker(write_marker(("name", "$LATEST"))) == ("name", "$LATEST")
-    assert read_marker(None) == read_marker("") == START
+    marker = write_marker("ListThings", ("name", "$LATEST"))
+    assert read_marker("ListThings", {"Marker": marker}) == ("name", "$LATEST")
+    assert read_marker("ListThings", {}) == read_marker("ListThings", {"Marker": ""}) == START
 
 
-LONE_SURROGATE = base64.urlsafe_b64encode(rb'["\ud800", ""]').decode()
+def sealed(text: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text).digest()[:6] + text).decode()
+
+
+def assert_refused(marker: str) -> None:
+    with pytest.raises(AwsError) as caught:
+        read_marker("ListThings", {"Marker": marker})
+    assert caught.value.code == "InvalidParameterValueException"
+
+
+@pytest.mark.parametrize("marker", ["x", "é", "W10=", "bnVsbA==", "WzEsMl0=", "[" * 10_000, "e30="])
+def test_what_is_no_marker_is_refused(marker: str) -> None:
+    assert_refused(marker)
 
 
 @pytest.mark.parametrize(
-    "marker",
-    ["x", "é", "W10=", "bnVsbA==", "WzEsMl0=", "[" * 10_000, "e30=", LONE_SURROGATE],
+    "text",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"{}",
+        b'"ListThings"',
+        b'["ListThings"]',
+        b'["ListThings", "a"]',
+        b'["ListThings", "a", "b", "c"]',
+        b'["ListThings", 1, "b"]',
+        b'["ListOthers", "a", "b"]',
+        rb'["ListThings", "\ud800", ""]',
+    ],
 )
-def test_a_marker_of_somebody_else_is_refused(marker: str) -> None:
-    with pytest.raises(AwsError) as caught:
-        read_marker(marker)
-    assert caught.value.code == "InvalidParameterValueException"
+def test_a_marker_that_somebody_makes_is_a_place_in_the_list_or_refused(text: bytes) -> None:
+    assert_refused(sealed(text))
+
+
+def test_a_marker_that_was_altered_anywhere_is_refused() -> None:
+    marker = write_marker("ListThings", ("name", "12"))
+    for place in range(len(marker.rstrip("="))):
+        for other in "Az":
+            altered = marker[:place] + other + marker[place + 1 :]
+            if base64.urlsafe_b64decode(altered) != base64.urlsafe_b64decode(marker):
+                assert_refused(altered)
+        assert_refused(marker[:place] or "-")
 
 
 def test_a_page_knows_whether_more_follows() -> None:

@@ -35,7 +35,9 @@ REQUIRED: dict[str, Any] = {"Runtime": "python3.12", "Role": ROLE, "Handler": "a
 
 
 def rules(today: date = TODAY, **settings: Any) -> Rules:
-    return Rules(ControlSettings("x86_64", b"k", **settings), FakeRuntimes(), today)
+    return Rules(
+        ControlSettings(architecture="x86_64", link_key=b"k", **settings), FakeRuntimes(), today
+    )
 
 
 def create(**params: Any) -> Configuration:
@@ -152,7 +154,7 @@ def test_code_for_another_processor_is_refused_and_the_default_is_the_hosts() ->
         "[x86_64] or leave it out."
     )
     assert create(Architectures=["x86_64"])["Architectures"] == ["x86_64"]
-    arm = Rules(ControlSettings("arm64", b"k"), FakeRuntimes(), TODAY)
+    arm = Rules(ControlSettings(architecture="arm64", link_key=b"k"), FakeRuntimes(), TODAY)
     assert plan_creation(REQUIRED, "f", arm)["Architectures"] == ["arm64"]
     assert "cannot run arm64" in invalid(
         plan_code_update, create(), {"Architectures": ["arm64"]}, rules()
@@ -171,17 +173,12 @@ WANTED: dict[str, tuple[Any, Any]] = {
     # member: (a value that asks for something, one that does not)
     "AcceleratorConfig": ({"AcceleratorMemorySize": 1}, None),
     "CapacityProviderConfig": ({"LambdaManagedInstancesCapacityProviderConfig": {}}, None),
-    "DeadLetterConfig": ({"TargetArn": "arn:x"}, {"TargetArn": ""}),
     "DurableConfig": ({}, None),
-    "FileSystemConfigs": ([{}], []),
     "ImageConfig": ({"Command": ["x"]}, {"Command": []}),
-    "KMSKeyArn": ("arn:x", ""),
     "PackageType": ("Image", "Zip"),
     "PublishTo": ("LATEST_PUBLISHED", None),
     "RuntimeConfig": ({"RuntimeArn": "x"}, None),
     "SourceKMSKeyArn": ("arn:x", ""),
-    "TracingConfig": ({"Mode": "Active"}, {"Mode": "PassThrough"}),
-    "VpcConfig": ({"SubnetIds": ["s"]}, {"SubnetIds": [], "SecurityGroupIds": []}),
 }
 
 
@@ -204,7 +201,8 @@ def test_every_member_of_the_requests_is_used_or_declined() -> None:
         "FunctionName", "Runtime", "Role", "Handler", "Code", "Description", "Timeout",
         "MemorySize", "Environment", "Tags", "Architectures", "EphemeralStorage", "LoggingConfig",
         "ZipFile", "DryRun", "RevisionId", "Publish", "SnapStart", "TenancyConfig", "Layers",
-        "CodeSigningConfigArn",
+        "CodeSigningConfigArn", "VpcConfig", "FileSystemConfigs", "KMSKeyArn", "S3Bucket", "S3Key",
+        "S3ObjectVersion", "TracingConfig", "DeadLetterConfig",
     }  # fmt: skip
     known = used | {entry.member for entry in (*DECLINED, *DECLINED_CODE)}
     for operation in ("CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration"):
@@ -230,9 +228,10 @@ def test_every_operation_of_the_model_is_here_or_named_with_a_reason() -> None:
             {"ZipFile": b"x", "S3Bucket": "b"},
             "Please do not provide other FunctionCode parameters when providing a ZipFile.",
         ),
+        ({"S3Bucket": "b"}, "Please provide a source for function code."),
         (
-            {"S3Bucket": "b", "S3Key": "k"},
-            "S3Bucket: Code cannot be read from Amazon S3 yet. Send it as ZipFile.",
+            {"S3Bucket": "b", "S3Key": "k", "S3ObjectStorageMode": "REFERENCE"},
+            "S3ObjectStorageMode: Packages are always copied. Use the mode COPY.",
         ),
         (
             {"ImageUri": "x"},
@@ -244,9 +243,10 @@ def test_every_operation_of_the_model_is_here_or_named_with_a_reason() -> None:
         ),
     ],
 )
-def test_code_comes_as_a_zip_and_from_nowhere_else(code: dict[str, Any], text: str) -> None:
+def test_code_comes_as_a_zip_or_from_a_bucket(code: dict[str, Any], text: str) -> None:
     assert invalid(decide_code, code) == text
     assert decide_code({"ZipFile": b"x"}) == b"x"
+    assert decide_code({"S3Bucket": "b", "S3Key": "k", "S3ObjectStorageMode": "COPY"}) is None
 
 
 def test_a_zip_function_is_not_updated_with_an_image() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alonzo.control import records
+from alonzo.control.concurrency import unreserved
 from alonzo.control.tools import Tools
 from alonzo.model.context import RequestContext
 
@@ -25,7 +26,7 @@ async def get_account_settings(
             "CodeSizeUnzipped": settings.unzipped_bytes_max,
             "CodeSizeZipped": settings.zip_bytes_max,
             "ConcurrentExecutions": settings.concurrency,
-            "UnreservedConcurrentExecutions": max(0, settings.concurrency - usage.reserved),
+            "UnreservedConcurrentExecutions": unreserved(usage, account=settings.concurrency),
         },
         "AccountUsage": {
             "TotalCodeSize": usage.code_bytes,

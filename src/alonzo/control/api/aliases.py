@@ -9,6 +9,8 @@ from typing import Any
 from alonzo.control import aliases, documents, paging, routing, rules
 from alonzo.control.aliases import AliasRecord
 from alonzo.control.api.addressing import function_not_found, get_function_record, unqualified
+from alonzo.control.provisioned import records as provisioned
+from alonzo.control.provisioned.rules import check_move, check_version
 from alonzo.control.records import VersionRecord, find_version
 from alonzo.control.tools import Tools
 from alonzo.model.arns import FunctionKey, FunctionRef
@@ -59,7 +61,7 @@ async def list_aliases(
     """ListAliases, by name; with ``FunctionVersion``, those that send that version calls."""
     ref = unqualified(context, params)
     size = paging.page_size(params)
-    after = paging.read_marker(params.get("Marker"))[0]
+    after = paging.read_marker("ListAliases", params)[0]
 
     def read(db: Connection) -> list[AliasRecord]:
         get_function_record(db, ref)
@@ -69,7 +71,7 @@ async def list_aliases(
     shown, last = paging.split_page(await tools.store.read(read), size)
     answer: dict[str, Any] = {"Aliases": [documents.alias(record) for record in shown]}
     if last is not None:
-        answer["NextMarker"] = paging.write_marker((last.name, ""))
+        answer["NextMarker"] = paging.write_marker("ListAliases", (last.name, ""))
     return answer
 
 
@@ -83,6 +85,7 @@ async def update_alias(
         record = _found(db, ref, params["Name"])
         rules.check_revision(params.get("RevisionId"), record.revision_id)
         updated = _routed(db, _changed(record, params, tools.ids.uuid()), params)
+        _check_provisioned(db, updated)
         aliases.save(db, updated)
         return updated
 
@@ -95,6 +98,7 @@ async def delete_alias(tools: Tools, context: RequestContext, params: dict[str, 
 
     def store(db: Connection) -> None:
         get_function_record(db, ref)
+        provisioned.delete(db, ref.key, params["Name"])
         aliases.delete(db, ref.key, params["Name"])
 
     await tools.store.tx(store)
@@ -133,6 +137,15 @@ def _routed(db: Connection, record: AliasRecord, params: Mapping[str, Any]) -> A
     if shares is not None:
         routing.check_alike(main, _version(db, record.key, shares.additional_version))
     return replace(record, routing=shares)
+
+
+def _check_provisioned(db: Connection, alias: AliasRecord) -> None:
+    """Refuse to move an alias where its provisioned concurrency, if it has some, cannot go."""
+    if provisioned.find(db, alias.key, alias.name) is not None:
+        also = () if alias.routing is None else (alias.routing.additional_version,)
+        for version in (alias.version, *also):
+            check_move(alias, provisioned.users_of_version(db, alias.key, version))
+            check_version(_version(db, alias.key, version))
 
 
 def _version(db: Connection, key: FunctionKey, version: str) -> VersionRecord:

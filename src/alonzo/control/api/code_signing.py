@@ -76,7 +76,7 @@ async def list_code_signing_configs(
 ) -> Mapping[str, Any]:
     """ListCodeSigningConfigs, by id."""
     size = paging.page_size(params)
-    after = paging.read_marker(params.get("Marker"))[0]
+    after = paging.read_marker("ListCodeSigningConfigs", params)[0]
     rows = await tools.store.read(
         lambda db: records.page(
             db, account=context.account, region=context.region, after=after, rows_max=size + 1
@@ -85,7 +85,7 @@ async def list_code_signing_configs(
     shown, last = paging.split_page(rows, size)
     answer: dict[str, Any] = {"CodeSigningConfigs": [_described(record) for record in shown]}
     if last is not None:
-        answer["NextMarker"] = paging.write_marker((last.key.id, ""))
+        answer["NextMarker"] = paging.write_marker("ListCodeSigningConfigs", (last.key.id, ""))
     return answer
 
 
@@ -94,7 +94,7 @@ async def list_functions_by_code_signing_config(
 ) -> Mapping[str, Any]:
     """ListFunctionsByCodeSigningConfig, by name."""
     size = paging.page_size(params)
-    after = paging.read_marker(params.get("Marker"))[0]
+    after = paging.read_marker("ListFunctionsByCodeSigningConfig", params)[0]
 
     def read(db: Connection) -> list[FunctionKey]:
         key = get_config(db, context, params["CodeSigningConfigArn"]).key
@@ -103,7 +103,9 @@ async def list_functions_by_code_signing_config(
     shown, last = paging.split_page(await tools.store.read(read), size)
     answer: dict[str, Any] = {"FunctionArns": [function.arn for function in shown]}
     if last is not None:
-        answer["NextMarker"] = paging.write_marker((last.name, ""))
+        answer["NextMarker"] = paging.write_marker(
+            "ListFunctionsByCodeSigningConfig", (last.name, "")
+        )
     return answer
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from alonzo.control import records
 from alonzo.control.api.addressing import get_function_record, unqualified
 from alonzo.control.concurrency import check_reservation
+from alonzo.control.provisioned import records as provisioned_records
+from alonzo.control.provisioned import rules as provisioned_rules
 from alonzo.control.tools import Tools
 from alonzo.model.context import RequestContext
 from alonzo.store.base import Connection
@@ -24,9 +26,13 @@ async def put_function_concurrency(
     wanted: int = params["ReservedConcurrentExecutions"]
 
     def store(db: Connection) -> None:
-        held = get_function_record(db, ref).reserved_concurrency or 0
+        reserved = get_function_record(db, ref).reserved_concurrency
+        provisioned = provisioned_records.total(db, ref.key)
+        provisioned_rules.check_reservation(wanted, provisioned)
         usage = records.find_usage(db, account=ref.key.account, region=ref.key.region)
-        check_reservation(wanted, others=usage.reserved - held, account=tools.settings.concurrency)
+        held = provisioned if reserved is None else reserved
+        others = usage.reserved + usage.provisioned - held
+        check_reservation(wanted, others=others, account=tools.settings.concurrency)
         records.set_reserved_concurrency(db, ref.key, wanted)
 
     await tools.store.tx(store)

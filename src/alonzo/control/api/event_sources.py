@@ -16,6 +16,7 @@ from alonzo.control.event_sources import machine, records, rules
 from alonzo.control.event_sources.kinds import Kind, kind_of
 from alonzo.control.event_sources.machine import Event
 from alonzo.control.event_sources.records import MappingKey, MappingRecord
+from alonzo.control.refusals import no_such_resource
 from alonzo.control.tools import Tools
 from alonzo.model.context import RequestContext
 from alonzo.model.errors import AwsError, invalid_parameter, not_found
@@ -67,7 +68,7 @@ async def list_event_source_mappings(
     """ListEventSourceMappings, by UUID."""
     function = addressed(context, params) if params.get("FunctionName") else None
     size = min(params.get("MaxItems") or PAGE_MAX, PAGE_MAX)
-    after = paging.read_marker(params.get("Marker"))[0]
+    after = paging.read_marker("ListEventSourceMappings", params)[0]
     rows = await tools.store.read(
         lambda db: records.page(
             db,
@@ -82,7 +83,7 @@ async def list_event_source_mappings(
     shown, last = paging.split_page(rows, size)
     answer: dict[str, Any] = {"EventSourceMappings": [described(record) for record in shown]}
     if last is not None:
-        answer["NextMarker"] = paging.write_marker((last.key.id, ""))
+        answer["NextMarker"] = paging.write_marker("ListEventSourceMappings", (last.key.id, ""))
     return answer
 
 
@@ -167,7 +168,7 @@ def described(record: MappingRecord) -> dict[str, Any]:
 def _found(db: Connection, context: RequestContext, mapping_id: str) -> MappingRecord:
     record = records.find(db, MappingKey(context.account, context.region, mapping_id))
     if record is None:
-        raise rules.missing()
+        raise no_such_resource()
     return record
 
 

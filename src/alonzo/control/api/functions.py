@@ -12,6 +12,7 @@ from alonzo.control.api.versions import publish
 from alonzo.control.code_signing.records import attach
 from alonzo.control.layers.binding import bind, rebind
 from alonzo.control.records import FunctionRecord, VersionRecord
+from alonzo.control.targets import check_dead_letters
 from alonzo.control.tools import Tools
 from alonzo.model.arns import LATEST, FunctionKey
 from alonzo.model.context import RequestContext
@@ -30,7 +31,7 @@ async def create_function(
     rules.check_role(params["Role"], ref.key.account)
     configuration = rules.plan_creation(params, ref.key.name, tools.rules())
     tags = rules.plan_tags({}, params.get("Tags") or {})
-    data = rules.decide_code(params["Code"])
+    zip_file = rules.decide_code(params["Code"])
 
     def check(db: Connection) -> None:
         _check_free(db, ref.key)
@@ -39,6 +40,8 @@ async def create_function(
 
     await tools.store.read(check)
     await tools.check_runtime_available(configuration["Runtime"])
+    await check_dead_letters(tools.targets, ref.key, params["Role"], params)
+    data = await tools.package(context, params["Code"], zip_file)
     code = await tools.packages.inspect(data)
     await tools.packages.keep(data, code)
     configuration["LastModified"] = documents.timestamp(tools.clock.now_s())
@@ -113,8 +116,9 @@ async def list_functions(
 ) -> Mapping[str, Any]:
     """ListFunctions, by name. There are no replicas, so a ``MasterRegion`` has no functions."""
     size = paging.page_size(params)
-    after = paging.read_marker(params.get("Marker"))
     every_version = params.get("FunctionVersion") == "ALL"
+    listing = "ListFunctions ALL" if every_version else "ListFunctions"
+    after = paging.read_marker(listing, params)
     master = params.get("MasterRegion")
     if master is not None and not every_version:
         # AWS documents the rule; this text is ours.
@@ -143,5 +147,5 @@ async def list_functions(
         ]
     }
     if last is not None:
-        answer["NextMarker"] = paging.write_marker((last.key.name, last.version))
+        answer["NextMarker"] = paging.write_marker(listing, (last.key.name, last.version))
     return answer

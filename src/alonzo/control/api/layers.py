@@ -17,10 +17,10 @@ from alonzo.control.layers.names import (
     parse_layer_version,
 )
 from alonzo.control.layers.records import Filter, LayerVersionRecord
-from alonzo.control.objects import read_package
+from alonzo.control.refusals import no_such_resource
 from alonzo.control.tools import Tools
 from alonzo.model.context import RequestContext
-from alonzo.model.errors import AwsError, invalid_parameter, not_found
+from alonzo.model.errors import invalid_parameter
 from alonzo.store.base import Connection
 
 
@@ -58,9 +58,7 @@ async def _package(tools: Tools, context: RequestContext, content: Mapping[str, 
         return zip_file
     if not content.get("S3Bucket") or not content.get("S3Key"):
         raise invalid_parameter("Please provide a source for layer content.")
-    return await read_package(
-        tools.objects, context, content, bytes_max=tools.settings.zip_bytes_max
-    )
+    return await tools.package(context, content, None)
 
 
 async def get_layer_version(
@@ -76,7 +74,7 @@ async def get_layer_version_by_arn(
     """GetLayerVersionByArn."""
     key = parse_layer_version(params["Arn"])
     if key is None or key.layer.region != context.region:
-        raise _not_there()
+        raise no_such_resource()
     return await _get(tools, context, key)
 
 
@@ -87,7 +85,7 @@ async def _get(tools: Tools, context: RequestContext, key: LayerVersionKey) -> M
     ):
         raise rules.denied(context.principal, "lambda:GetLayerVersion", key.arn)
     if record is None:
-        raise _not_there()
+        raise no_such_resource()
     return _described(tools, context, record)
 
 
@@ -96,7 +94,7 @@ async def list_layers(
 ) -> Mapping[str, Any]:
     """ListLayers, by name, each with its latest version that passes the filters."""
     size = paging.page_size(params)
-    after = paging.read_marker(params.get("Marker"))[0]
+    after = paging.read_marker("ListLayers", params)[0]
     only = _filter(tools, params)
     rows = await tools.store.read(
         lambda db: records.list_latest(
@@ -119,7 +117,7 @@ async def list_layers(
             for record in shown
         ]
     }
-    return answer | _next_marker(last)
+    return answer | _next_marker("ListLayers", last)
 
 
 async def list_layer_versions(
@@ -128,14 +126,16 @@ async def list_layer_versions(
     """ListLayerVersions, the newest first. Recorded: a layer that never was has no versions."""
     layer = own_layer(context, params, "ListLayerVersions")
     size = paging.page_size(params)
-    place = paging.read_marker(params.get("Marker"))
+    place = paging.read_marker("ListLayerVersions", params)
     before = NUMBER_MAX if place == paging.START else paging.version_number(place)
     only = _filter(tools, params)
     rows = await tools.store.read(
         lambda db: records.list_versions(db, layer, shown=only, before=before, rows_max=size + 1)
     )
     shown, last = paging.split_page(rows, size)
-    return {"LayerVersions": [_listed(record) for record in shown]} | _next_marker(last)
+    return {"LayerVersions": [_listed(record) for record in shown]} | _next_marker(
+        "ListLayerVersions", last
+    )
 
 
 async def delete_layer_version(
@@ -188,21 +188,17 @@ def own_layer_version(
     return layer_version(context, params)
 
 
-def _not_there() -> AwsError:
-    return not_found("The resource you requested does not exist.")
-
-
 def _filter(tools: Tools, params: Mapping[str, Any]) -> Filter:
     runtime = params.get("CompatibleRuntime")
     rules.check_runtime_filter(runtime, tools.runtimes.names)
     return Filter(runtime, params.get("CompatibleArchitecture"))
 
 
-def _next_marker(last: LayerVersionRecord | None) -> dict[str, str]:
+def _next_marker(listing: str, last: LayerVersionRecord | None) -> dict[str, str]:
     if last is None:
         return {}
     place = (last.key.layer.name, str(last.key.number))
-    return {"NextMarker": paging.write_marker(place)}
+    return {"NextMarker": paging.write_marker(listing, place)}
 
 
 def _listed(record: LayerVersionRecord) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""Permissions, statement by statement. Source: Lambda API; recorded texts where noted.
-
-Statements are kept, and not evaluated yet.
-"""
+"""Permissions, statement by statement. Source: Lambda API; recorded texts where noted."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from alonzo.control.api.addressing import addressed
 from alonzo.control.policies import resources, rules
 from alonzo.control.policies.documents import dump, function_statement
 from alonzo.control.policies.principals import plan_principal
+from alonzo.control.refusals import no_such_resource
 from alonzo.control.tools import Tools
 from alonzo.model.arns import LATEST
 from alonzo.model.context import RequestContext
@@ -87,7 +85,7 @@ async def get_policy(
             raise not_found(f"Function not found: {ref.key.arn}")
         found = resources.try_find(db, ref)
         if found is None or found.policy is None:
-            raise not_found("The resource you requested does not exist.")
+            raise no_such_resource()
         return {"Policy": found.policy.text, "RevisionId": found.policy.revision_id}
 
     return await tools.store.read(read)

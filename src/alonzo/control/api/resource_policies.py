@@ -11,10 +11,10 @@ from typing import Any
 
 from alonzo.control.policies import grammar, resources, rules
 from alonzo.control.policies.documents import Policy
+from alonzo.control.refusals import no_such_resource
 from alonzo.control.tools import Tools
 from alonzo.model.arns import FunctionRef, parse_function_ref
 from alonzo.model.context import RequestContext
-from alonzo.model.errors import not_found
 from alonzo.store.base import Connection
 
 _API = "GetResourcePolicy"
@@ -45,7 +45,7 @@ async def get_resource_policy(
     ref = _addressed(context, params)
     resource = await tools.store.read(lambda db: resources.get(db, ref))
     if resource.policy is None:
-        raise not_found("The resource you requested does not exist.")
+        raise no_such_resource()
     return _described(resource.policy)
 
 
@@ -70,7 +70,7 @@ def _addressed(context: RequestContext, params: Mapping[str, Any]) -> FunctionRe
     arn = params["ResourceArn"]
     if arn.split(":")[5:6] != ["function"]:
         # Customer-managed runtimes, of which there are none.
-        raise not_found("The resource you requested does not exist.")
+        raise no_such_resource()
     return parse_function_ref(arn, account=context.account, region=context.region)
 
 

@@ -15,18 +15,19 @@ from alonzo.control.api.code_signing import get_config
 from alonzo.control.api.event_sources import get_tagged
 from alonzo.control.code_signing import records as signing_records
 from alonzo.control.event_sources import records as mapping_records
+from alonzo.control.refusals import no_such_resource
 from alonzo.control.tools import Tools
 from alonzo.model.arns import FunctionRef, parse_function_ref
 from alonzo.model.context import RequestContext
-from alonzo.model.errors import invalid_parameter, not_found
+from alonzo.model.errors import AwsError, invalid_parameter, not_found
 from alonzo.store.base import Connection
 
 Tags = Mapping[str, str]
 
-#: What AWS says of a missing resource, by the word in its ARN.
-_MISSING = {
-    "capacity-provider": "Capacity provider not found: {arn}",
-    "network-connector": "The resource you requested does not exist.",
+#: What cannot exist here, by the word in its ARN, and what AWS says of one that does not.
+_MISSING: Mapping[str, Callable[[str], AwsError]] = {
+    "capacity-provider": lambda arn: not_found(f"Capacity provider not found: {arn}"),
+    "network-connector": lambda arn: no_such_resource(),
 }
 
 
@@ -84,7 +85,7 @@ def _tagged(context: RequestContext, resource: str) -> _Tagged:
     """
     kind = next(iter(resource.split(":")[5:]), "")
     if kind in _MISSING:
-        raise not_found(_MISSING[kind].format(arn=resource))
+        raise _MISSING[kind](resource)
     if kind == "code-signing-config":
         return _config(context, resource)
     if kind == "event-source-mapping":

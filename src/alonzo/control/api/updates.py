@@ -19,6 +19,7 @@ from alonzo.control.layers.rules import check_total
 from alonzo.control.machine import Event
 from alonzo.control.records import Code, VersionRecord
 from alonzo.control.rules import Configuration
+from alonzo.control.targets import check_dead_letters, dead_letter_target
 from alonzo.control.tools import Tools
 from alonzo.model.arns import LATEST, FunctionRef
 from alonzo.model.context import RequestContext
@@ -37,7 +38,7 @@ async def update_function_code(
         return record, rules.plan_code_update(record.configuration, params, tools.rules())
 
     await tools.store.read(check)
-    data = rules.decide_code(params)
+    data = await tools.package(context, params, rules.decide_code(params))
     code = await tools.packages.inspect(data)
 
     def check_with_code(db: Connection) -> VersionRecord:
@@ -76,6 +77,10 @@ async def update_function_configuration(
     if (runtime := params.get("Runtime")) is not None:
         rules.check_runtime(runtime, tools.rules(), creating=False)
         await tools.check_runtime_available(runtime)
+    if dead_letter_target(params) is not None:
+        record = await tools.store.read(lambda db: get_version(db, ref))
+        configuration = rules.plan_update(record.configuration, params, tools.rules())
+        await check_dead_letters(tools.targets, ref.key, configuration["Role"], params)
 
     def store(db: Connection) -> VersionRecord:
         record = _updatable(db, ref, params)

@@ -16,6 +16,7 @@ from alonzo.control.api.addressing import (
 )
 from alonzo.control.declined import DECLINED_PUBLISHING, check_declined
 from alonzo.control.machine import Phase
+from alonzo.control.provisioned import records as provisioned
 from alonzo.control.records import VersionRecord
 from alonzo.control.tools import Tools
 from alonzo.model.arns import FunctionRef
@@ -85,7 +86,7 @@ async def list_versions_by_function(
     """ListVersionsByFunction: ``$LATEST`` comes first, then the versions by number."""
     ref = latest(context, params)
     size = paging.page_size(params)
-    after = paging.version_number(paging.read_marker(params.get("Marker")))
+    after = paging.version_number(paging.read_marker("ListVersionsByFunction", params))
 
     def read(db: Connection) -> list[VersionRecord]:
         get_version(db, ref)
@@ -98,7 +99,9 @@ async def list_versions_by_function(
         ]
     }
     if last is not None:
-        answer["NextMarker"] = paging.write_marker((last.key.name, last.version))
+        answer["NextMarker"] = paging.write_marker(
+            "ListVersionsByFunction", (last.key.name, last.version)
+        )
     return answer
 
 
@@ -132,4 +135,5 @@ def _delete_version(tools: Tools, db: Connection, ref: FunctionRef, version: str
         raise function_not_found(ref)
     publishing.check_unreferenced(aliases.names_of_version(db, ref.key, version))
     records.let_go(db, record, now_s=tools.clock.now_s())
+    provisioned.delete(db, ref.key, version)
     records.delete_version(db, record)

@@ -5,23 +5,17 @@ Source: Lambda API, PutFunctionEventInvokeConfig; recorded texts where not noted
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from alonzo.control.event_invoke.records import EventInvokeRecord
+from alonzo.control.targets import NAMES
 from alonzo.model.arns import FunctionKey, FunctionRef, parse_function_ref
+from alonzo.model.destinations import ON_FAILURE, ON_SUCCESS, TargetKind, target_kind
 from alonzo.model.errors import AwsError, invalid_parameter, not_found
 
 _SETTINGS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
-
-#: Destinations of AWS that nothing here can deliver to, by the service in their ARN. Ours.
-_DECLINED = {
-    "events": "EventBridge buses are not supported as destinations yet.",
-    "s3": "S3 buckets are not supported as destinations yet.",
-    "sns": "SNS topics are not supported as destinations yet.",
-    "sqs": "SQS queues are not supported as destinations yet.",
-}
 
 
 def check_something_set(params: Mapping[str, Any]) -> None:
@@ -51,26 +45,45 @@ def applied(record: EventInvokeRecord, params: Mapping[str, Any]) -> EventInvoke
     return record
 
 
-def plan_targets(record: EventInvokeRecord) -> list[FunctionRef]:
+def named_targets(record: EventInvokeRecord) -> dict[str, TargetKind]:
+    """The destinations, by ARN. Of their kinds each may be one.
+
+    Raises:
+        AwsError: InvalidParameterValueException: a destination can be none.
+    """
+    targets: dict[str, TargetKind] = {}
+    for arn, kinds in ((record.on_success, ON_SUCCESS), (record.on_failure, ON_FAILURE)):
+        if arn is None:
+            continue
+        kind = target_kind(arn)
+        if kind is None or kind not in kinds:
+            raise _invalid_config(record)
+        targets[arn] = kind
+    return targets
+
+
+def check_offered(targets: Mapping[str, TargetKind], offers: Callable[[TargetKind], bool]) -> None:
+    """Refuse kinds of destinations that nothing here can deliver to.
+
+    Raises:
+        AwsError: InvalidParameterValueException; the text is ours.
+    """
+    for kind in targets.values():
+        if not offers(kind):
+            raise invalid_parameter(
+                f"DestinationConfig: {NAMES[kind]} are not supported as destinations yet."
+            )
+
+
+def plan_functions(record: EventInvokeRecord) -> list[FunctionRef]:
     """The functions that must exist, because they are destinations.
 
     Raises:
         AwsError: InvalidParameterValueException: a destination can be none.
     """
-    targets: list[FunctionRef] = []
-    for arn in (record.on_success, record.on_failure):
-        if arn is None:
-            continue
-        service = next(iter(arn.split(":")[2:]), "")
-        is_fifo = service in ("sqs", "sns") and arn.endswith(".fifo")
-        if service != "lambda" and (
-            service not in _DECLINED or is_fifo or (service == "s3" and arn == record.on_success)
-        ):
-            raise _invalid_config(record)
-        if service in _DECLINED:
-            raise invalid_parameter(f"DestinationConfig: {_DECLINED[service]}")
-        targets.append(_function(arn, record.key))
-    return targets
+    targets = named_targets(record)
+    functions = [arn for arn, kind in targets.items() if kind is TargetKind.FUNCTION]
+    return [_function(arn, record.key) for arn in functions]
 
 
 def _function(arn: str, sender: FunctionKey) -> FunctionRef:

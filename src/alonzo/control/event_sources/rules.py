@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any, cast
 
 from alonzo.control.event_sources.kinds import COMMON, KINDS, SQS_FIFO, Kind
+from alonzo.control.refusals import check_least, check_most
 from alonzo.lib.event_patterns import PatternError, parse
-from alonzo.model.errors import AwsError, conflict, invalid_parameter, not_found
+from alonzo.model.errors import AwsError, conflict, invalid_parameter
 
 Document = dict[str, Any]
 
@@ -169,7 +170,7 @@ _Check = Callable[[Kind, Mapping[str, Any], Mapping[str, Any]], None]
 
 def _check_bounds(kind: Kind, document: Mapping[str, Any], params: Mapping[str, Any]) -> None:
     batch, window = document["BatchSize"], document.get("MaximumBatchingWindowInSeconds", 0)
-    _check_most("batchSize", batch, kind.batch_max)
+    check_most("batchSize", batch, kind.batch_max)
     if window > kind.window_max:
         raise _unsupported("MaximumBatchingWindowInSeconds", None)
     queue = kind.name.startswith("sqs") and kind is not SQS_FIFO
@@ -180,7 +181,7 @@ def _check_bounds(kind: Kind, document: Mapping[str, Any], params: Mapping[str, 
         )
     age_s = document.get("MaximumRecordAgeInSeconds", -1)
     if -1 < age_s < _RECORD_AGE_S_MIN:
-        _check_least("maximumRecordAgeInSeconds", age_s, _RECORD_AGE_S_MIN)
+        check_least("maximumRecordAgeInSeconds", age_s, _RECORD_AGE_S_MIN)
 
 
 def _check_position(kind: Kind, document: Mapping[str, Any], params: Mapping[str, Any]) -> None:
@@ -237,8 +238,8 @@ def _check_pollers(kind: Kind, document: Mapping[str, Any], params: Mapping[str,
         ("maximumPollers", most, kind.pollers_max_max),
     ):
         if value is not None:
-            _check_least(f"provisionedPollerConfig.{path}", value, kind.pollers_least)
-            _check_most(f"provisionedPollerConfig.{path}", value, limit)
+            check_least(f"provisionedPollerConfig.{path}", value, kind.pollers_least)
+            check_most(f"provisionedPollerConfig.{path}", value, limit)
     if least is not None and most is not None and least > most:
         raise invalid_parameter("ProvisionedPollerConfig: MinimumPollers exceeds MaximumPollers.")
 
@@ -261,22 +262,6 @@ _CHECKS: tuple[_Check, ...] = (
     _check_pollers,
     _check_database,
 )
-
-
-def _check_most(path: str, value: int, most: int) -> None:
-    if value > most:
-        raise invalid_parameter(
-            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy "
-            f"constraint: Member must have value less than or equal to {most}"
-        )
-
-
-def _check_least(path: str, value: int, least: int) -> None:
-    if value < least:
-        raise invalid_parameter(
-            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy "
-            f"constraint: Member must have value greater than or equal to {least}"
-        )
 
 
 def check_function(kind: Kind, configuration: Mapping[str, Any]) -> None:
@@ -332,8 +317,3 @@ def duplicate(
     return conflict(
         f'The event source arn (" {arn} ") and function (" {name} ") provided mapping {end}'
     )
-
-
-def missing() -> AwsError:
-    """The error where there is no mapping."""
-    return not_found("The resource you requested does not exist.")

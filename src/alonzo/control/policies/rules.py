@@ -9,6 +9,7 @@ from alonzo.control.policies.documents import (
     dump,
     with_statements,
 )
+from alonzo.control.refusals import stale_revision
 from alonzo.model.arns import LATEST
 from alonzo.model.errors import AwsError, conflict, invalid_parameter, not_found
 
@@ -35,12 +36,7 @@ def check_revision(given: str | None, current: str | None, api: str) -> None:
         AwsError: PreconditionFailedException.
     """
     if given and given != current:
-        raise AwsError(
-            "PreconditionFailedException",
-            "The Revision Id provided does not match the latest Revision Id. Call the "
-            f"{api} API to retrieve the latest Revision Id",
-            members={"Type": "User"},
-        )
+        raise stale_revision(api)
 
 
 def check_size(text: str) -> None:
