@@ -20,9 +20,9 @@ from alonzo.lib.ids import SequentialIds
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey, FunctionRef
 from alonzo.model.context import Principal
+from alonzo.model.deliveries import Delivery
 from alonzo.model.errors import AwsError
 from alonzo.model.invocations import InvocationType, InvokeRequest
-from alonzo.model.ports import Delivery
 from alonzo.store.sqlite import SqliteStore
 
 REF = FunctionRef(FunctionKey("000000000000", "us-east-1", "f"), "live")
@@ -94,7 +94,7 @@ class Daemon:
         return Run(b'"x"', "1", failed=step == "fail")
 
     async def deliver(self, delivery: Delivery) -> None:
-        self.seen.records.append(json.loads(delivery.record))
+        self.seen.records.append(json.loads(delivery.document))
         self.delivered.set()
 
     async def live(self) -> Lived:

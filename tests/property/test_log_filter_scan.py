@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alonzo.model.ports import LogEvent
+from alonzo.model.ports.logs import LogEvent
 from alonzo.services.logs.chunks import pack, unpack
 from alonzo.services.logs.positions import (
     event_id,

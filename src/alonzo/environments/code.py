@@ -26,7 +26,7 @@ from alonzo.lib.ids import IdSource
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.functions import layers_tree
 from alonzo.model.limits import PACKAGE_ENTRIES_MAX, UNZIPPED_BYTES_MAX
-from alonzo.model.ports import CodeError
+from alonzo.model.ports.code import CodeError
 
 log = logging.getLogger("alonzo.environments")
 
@@ -52,7 +52,7 @@ class Blobs(Protocol):
 
 
 class CodeTrees:
-    """Implements ``model.ports.CodeProvider`` over a folder that is its own alone.
+    """Implements ``model.ports.code.CodeProvider`` over a folder that is its own alone.
 
     The limits are those that the control plane admits packages by.
     """

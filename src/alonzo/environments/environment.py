@@ -10,23 +10,28 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from alonzo.environments import errors, machine
 from alonzo.environments.extensions.external import extension_variables, find_extensions
 from alonzo.environments.extensions.runner import Extensions
-from alonzo.environments.freezer import Freezer
+from alonzo.environments.freezer import Freezer, next_patience
 from alonzo.environments.home import Home
 from alonzo.environments.inits import (
     TIMEOUT,
     EnvironmentStoppedError,
+    InitFailedError,
     InitFailure,
+    end_reason,
     init_failure,
 )
+from alonzo.environments.intake import Intake
 from alonzo.environments.journal import Journal
 from alonzo.environments.machine import Event, State
+from alonzo.environments.moving_in import move_in
 from alonzo.environments.package import Package
-from alonzo.environments.reporter import Reporter
+from alonzo.environments.report import response_spans
+from alonzo.environments.reporter import OpenReport, Reporter
 from alonzo.environments.signals import (
     Answered,
     Failed,
@@ -36,9 +41,8 @@ from alonzo.environments.signals import (
     Stopped,
     TimedOut,
 )
-from alonzo.environments.snapshot_rules import RESTORE_S_MAX, restore_error
+from alonzo.environments.snapshot_rules import INIT_S_MIN, RESTORE_S_MAX, restore_error
 from alonzo.environments.snapshots import (
-    NoSnapshotError,
     Snapshots,
     facts_of,
     runtime_version,
@@ -54,35 +58,21 @@ from alonzo.environments.values import (
     Usage,
     billed_ms,
 )
-from alonzo.environments.variables import RUNTIME_API_PORT, runtime_variables
+from alonzo.environments.variables import ON_DEMAND, PROVISIONED
 from alonzo.model.functions import ServingVersion
 from alonzo.model.limits import MIB
-from alonzo.sandbox.base import Fitting
 
 #: A peak of memory is read again after this long: what an invocation of microseconds can add to it
 #: is less than what a REPORT rounds away.
 _PEAK_AGE_S_MAX = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class _OpenReport:
-    """An invocation that is answered and not over: extensions are at work.
-
-    ``begin_s`` is of the monotonic clock, ``done_at_s`` of the other.
-    """
-
-    request_id: str
-    usage: Usage
-    error_type: str | None
-    begin_s: float
-    done_at_s: float
-
-
 class Environment:
     """One sandbox and one runtime process for one function version.
 
     ``on_death`` is called, at most once, if the sandbox ends by itself. ``tenant_id`` names the
-    only tenant it serves; None: its function does not keep tenants apart.
+    only tenant it serves; None: its function does not keep tenants apart. ``provisioned``: it is
+    kept ready for its version, whoever calls.
     """
 
     def __init__(
@@ -96,13 +86,17 @@ class Environment:
         on_death: Callable[[Environment], None],
         *,
         tenant_id: str | None = None,
+        provisioned: bool = False,
     ) -> None:
         self.version = version
         self.tenant_id = tenant_id
+        self.provisioned = provisioned
         self.state = State.STARTING
         self.id = around.ids.hex(8)
         self.born_at_s = around.clock.monotonic_s()
         self.idle_since_s = self.born_at_s
+        self.patience = 1
+        self._frozen_at_s = 0.0
         self._package = package
         self._around = around
         self._settings = around.settings
@@ -112,7 +106,14 @@ class Environment:
         self._freezer = freezer
         self._on_death = on_death
         self._journal = Journal(version, around.sink, clock=around.clock, suffix=around.ids.hex(16))
-        self._reporter = Reporter(version, self._journal, clock=around.clock)
+        self._how = PROVISIONED if provisioned else ON_DEMAND
+        self._reporter = Reporter(
+            version,
+            self._journal,
+            clock=around.clock,
+            meter=around.meter,
+            initialization_type=self._how,
+        )
         self._home: Home | None = None
         self._is_dead = False
         self._ending: asyncio.Task[None] | None = None
@@ -120,7 +121,7 @@ class Environment:
         self._init_ms: float | None = None
         self._restore_ms: float | None = None
         self._deadline_s = 0.0
-        self._open_report: _OpenReport | None = None
+        self._open_report: OpenReport | None = None
         self._end_because: str | None = None
         self._extensions: tuple[str, ...] = ()
         self._peak_mib = 0
@@ -130,6 +131,12 @@ class Environment:
     def is_idle(self) -> bool:
         """Whether it can be reserved."""
         return not self._is_dead and self.state in (State.IDLE, State.FROZEN, State.DOWN)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it can be reserved, and its call would wait for no init."""
+        runtime = None if self._home is None else self._home.runtime
+        return self.is_idle and runtime is not None and not runtime.lost
 
     @property
     def is_settled(self) -> bool:
@@ -145,43 +152,41 @@ class Environment:
         """Move into a sandbox and run the init phase.
 
         A failed init is no exception here: the environment is DOWN then, and the first invoke tries
-        again inside its own timeout and answers with the error.
+        again inside its own timeout and answers with the error. One that is provisioned has more
+        time, and must initialise.
 
         Raises:
+            InitFailedError: it is provisioned, and could not.
             SandboxError: there is no sandbox to be had; ``stop()`` leaves nothing behind.
             AwsError: the snapshot that it was to be restored from could not be.
         """
         if self._package.layers is not None:
             self._extensions = await asyncio.to_thread(find_extensions, self._package.layers)
-        self._home = await self._move_in()
+        self._home, self._restores = await move_in(
+            self.version,
+            self._package,
+            self._stock,
+            self._snapshots,
+            lambda line: self._journal.write_lines(self._around.clock.now_s(), line),
+        )
         self._home.on_end = self._died
         self._step(Event.HOUSED)
-        timeout_s = RESTORE_S_MAX if self._restores else self._settings.init_timeout_s
+        timeout_s = self._settings.init_timeout_s
+        if self._restores:
+            timeout_s = RESTORE_S_MAX
+        elif self.provisioned:
+            timeout_s = max(INIT_S_MIN, float(self.version.timeout_s))
         failed = await self._init("init", timeout_s)
         self._refuse_if_stopped()
+        if failed is not None and self.provisioned:
+            raise InitFailedError(failed)
         if failed is not None and self._restores:
             raise restore_error(failed)
         self._step(Event.RUNTIME_READY if failed is None else Event.RUNTIME_LOST)
-        if failed is not None:
+        if failed is not None or self.provisioned:
+            # No call waited for it.
             self._init_ms = None
         self._rest()
-
-    async def _move_in(self) -> Home:
-        version = self.version
-        if version.snap_start:
-            try:
-                home = await self._snapshots.take(version, self._package)
-            except NoSnapshotError as err:
-                line = f"SNAPSTART_OFF This environment initialises itself: {err}"
-                self._journal.write_lines(self._around.clock.now_s(), line)
-            else:
-                self._restores = True
-                return home
-        return await self._stock.take_fitted(
-            self._package.launch,
-            version.environment,
-            Fitting(version.memory_mib, version.tmp_mib, self._package.mounts),
-        )
 
     def _refuse_if_stopped(self) -> None:
         if self.state in (State.STOPPING, State.STOPPED):
@@ -208,7 +213,12 @@ class Environment:
             variables = variables_of_restore(extensions, version, self._around)
             self._reporter.restore_start(runtime_version(version, self._package))
         else:
-            variables = self._variables(self._home)
+            variables = self._home.variables(
+                version,
+                self._package.launch,
+                log_stream=self._journal.stream.name,
+                initialization_type=self._how,
+            )
             self._reporter.init_start(phase, runtime_version(version, self._package))
         signal = await self._home.run(
             self._package.launch,
@@ -235,25 +245,10 @@ class Environment:
             self._reporter.init_done(init_ms=init_ms, phase=phase, error_type=error_type)
         if failed is not None:
             if phase == "init":
-                await self._end_runtime(_reason(failed.error_type))
+                await self._end_runtime(end_reason(failed.error_type))
         elif self._settings.cpu_limited:
             self._home.sandbox.limit_cpu_nowait(self.version.memory_mib / MIB_PER_CPU)
         return failed
-
-    def _variables(self, home: Home) -> dict[str, str]:
-        return runtime_variables(
-            self.version,
-            of_runtime=self._package.launch.environment,
-            log_stream=self._journal.stream.name,
-            credentials=self._around.credentials.issue(
-                role_arn=self.version.role,
-                session_name=self.version.key.name,
-                duration_s=int(2 * self._settings.age_s_max),
-            ),
-            endpoint_port=home.port(self._settings.endpoint_port),
-            runtime_api_port=home.port(RUNTIME_API_PORT),
-            root=home.sandbox.root,
-        )
 
     # Use
 
@@ -262,10 +257,14 @@ class Environment:
         frozen = self.state is State.FROZEN
         self._step(Event.RESERVE)
         if frozen and self._home is not None:
-            if self._freezing is not None:
-                self._freezing.cancel()
-                self._freezing = None
+            self._stop_freezing()
             self._thaw(self._home)
+            frozen_s = self._around.clock.monotonic_s() - self._frozen_at_s
+            self.patience = next_patience(self.patience, frozen_s)
+
+    def give_back_nowait(self) -> None:
+        """End a reservation that came to nothing."""
+        self._leave_busy(Event.INVOKE_DONE)
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """Run one attempt until it is answered. The environment was reserved.
@@ -293,20 +292,24 @@ class Environment:
         if home is not None and home.runtime is not None:
             home.runtime.finish_output()
         usage = self._usage(duration_ms, end_s)
+        produced_bytes, spans, intake = len(payload), (), invocation.intake
+        if intake is not None and intake.began_at_s is not None:
+            produced_bytes = usage.streamed_bytes = intake.n_bytes
+            spans = response_spans(now_s, intake.began_at_s - begin_s, end_s - intake.began_at_s)
         extensions = None if home is None else home.extensions
         if extensions is None or extensions.is_empty or lost:
-            self._reporter.finished(request_id, usage, error_type, len(payload))
+            self._reporter.finished(request_id, usage, error_type, produced_bytes, spans)
         else:
-            self._reporter.done(request_id, error_type, duration_ms, len(payload))
-            self._open_report = _OpenReport(request_id, usage, error_type, begin_s, clock.now_s())
+            self._reporter.done(request_id, error_type, duration_ms, produced_bytes, spans)
+            self._open_report = OpenReport(request_id, usage, error_type, begin_s, clock.now_s())
             if not extensions.at_work:
                 self._report_rest(Ready())
         if lost and (extensions is None or extensions.is_empty):
-            await self._end_runtime(_reason(error_type))
+            await self._end_runtime(end_reason(error_type))
             self._leave_busy(Event.RUNTIME_LOST)
         elif lost:
             # The caller does not wait for the last work of extensions: settle() does.
-            self._end_because = _reason(error_type)
+            self._end_because = end_reason(error_type)
         elif home is not None and home.signals is not None and home.signals.ready:
             self._leave_busy(Event.INVOKE_DONE)
         return Outcome(payload, error_type, usage, self._journal.take_tail())
@@ -372,11 +375,11 @@ class Environment:
             failed = await self._init("invoke", float(self.version.timeout_s))
             self._init_ms = None
             if failed is not None:
-                self._report_start(invocation)
+                self._reporter.start(invocation)
                 document = failed.as_document(request_id, float(self.version.timeout_s))
                 return document, failed.error_type, True
             self._refuse_if_stopped()
-        self._report_start(invocation)
+        self._reporter.start(invocation)
         runtime, extensions = self._home.runtime, self._home.extensions
         assert runtime is not None
         assert extensions is not None
@@ -386,7 +389,7 @@ class Environment:
         runtime.link.send(invocation, deadline_ms)
         match await signals.wait(self._deadline_s - self._around.clock.monotonic_s()):
             case Answered(reply):
-                return *self._judge(reply), runtime.lost
+                return *self._judge(reply, invocation.intake), runtime.lost
             case Lost(status):
                 error_type, message = errors.describe_exit(status)
                 document = errors.error_document(error_type, message, request_id)
@@ -400,11 +403,10 @@ class Environment:
             case _:
                 raise EnvironmentStoppedError(f"environment {self.id} was stopped")
 
-    def _report_start(self, invocation: Invocation) -> None:
-        self._reporter.start(invocation.request_id, invocation.trace_header, invocation.tenant_id)
-
-    def _judge(self, reply: Reply) -> tuple[bytes, str | None]:
+    def _judge(self, reply: Reply, intake: Intake | None) -> tuple[bytes, str | None]:
         limit = self._settings.response_bytes_max
+        if intake is not None and intake.began_at_s is not None:
+            limit = intake.bytes_max
         if reply.too_large or len(reply.payload) > limit:
             return errors.too_large_document(limit), "Function.ResponseSizeTooLarge"
         if reply.error_type is None:
@@ -425,6 +427,7 @@ class Environment:
             restore_ms=restore_ms,
             memory_mib=self.version.memory_mib,
             peak_memory_mib=min(self._peak_mib, self.version.memory_mib),
+            provisioned=self.provisioned,
         )
 
     # Rest and end
@@ -439,18 +442,26 @@ class Environment:
         """Freeze, if it is idle."""
         if self.state is State.IDLE and self._home is not None:
             self._step(Event.FREEZE)
+            self._frozen_at_s = self._around.clock.monotonic_s()
             if self._home.extensions is not None:
                 self._home.extensions.pause()
             self._freezing = self._around.scope.spawn(
                 self._home.sandbox.freeze(), name=f"freeze {self.id}"
             )
 
+    def _stop_freezing(self) -> None:
+        if self._freezing is not None:
+            self._freezing.cancel()
+            self._freezing = None
+
     def _lost_while_idle(self) -> None:
         if self.state in (State.IDLE, State.FROZEN):
-            if self._freezing is not None:
-                self._freezing.cancel()
-                self._freezing = None
+            self._stop_freezing()
             self._step(Event.RUNTIME_LOST)
+            if self.provisioned:
+                # Another one is made: no call is to wait for an init.
+                self._on_death(self)
+                return
             name = f"end runtime {self.id}"
             self._ending = self._around.scope.spawn(self._end_runtime("failure"), name=name)
 
@@ -475,8 +486,7 @@ class Environment:
         if self.state in (State.STOPPING, State.STOPPED):
             return
         self._step(Event.STOP)
-        if self._freezing is not None:
-            self._freezing.cancel()
+        self._stop_freezing()
         home = self._home
         if home is not None:
             if home.signals is not None:
@@ -484,8 +494,3 @@ class Environment:
             await self._shut_down(home, "spindown")
             await home.close()
         self._step(Event.SANDBOX_CLOSED)
-
-
-def _reason(error_type: str | None) -> str:
-    """Why processes end, as extensions are told."""
-    return "timeout" if error_type == TIMEOUT else "failure"

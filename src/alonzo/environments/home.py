@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import PurePosixPath
 
+from alonzo.environments.extensions import wrapper
 from alonzo.environments.extensions.runner import Extensions
 from alonzo.environments.output import OnEvents
 from alonzo.environments.runtime_process import RuntimeProcess
@@ -26,7 +27,8 @@ from alonzo.environments.signals import (
 )
 from alonzo.environments.surroundings import Surroundings
 from alonzo.environments.values import Reply
-from alonzo.environments.variables import RUNTIME_API_PORT, zygote_variables
+from alonzo.environments.variables import RUNTIME_API_PORT, runtime_variables, zygote_variables
+from alonzo.model.functions import ServingVersion
 from alonzo.runtimes.base import Launch, VisiblePath
 from alonzo.sandbox.base import (
     Fitting,
@@ -37,9 +39,6 @@ from alonzo.sandbox.base import (
     SandboxSpec,
     Zygote,
 )
-
-#: Names a program of the function's own that starts the runtime.
-_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 
 NO_ENTRYPOINT = "Runtime.InvalidEntrypoint"
 
@@ -57,16 +56,25 @@ class Rung(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What tells homes apart before they are fitted. ``argv`` is empty on the rung EXEC."""
+    """What tells homes apart before they are fitted. On the rung EXEC only ``paths`` does.
+
+    ``known`` are variables of the function, by name, with which a process was parked.
+    """
 
     rung: Rung
     paths: tuple[VisiblePath, ...]
     argv: tuple[str, ...] = ()
+    known: tuple[tuple[str, str], ...] = ()
 
 
 def rungs_of(launch: Launch, variables: Mapping[str, str]) -> tuple[Rung, ...]:
-    """The rungs on which ``launch`` can be done with a user's ``variables``, best first."""
-    if _WRAPPER in variables or launch.must_start_with(variables):
+    """The rungs on which ``launch`` can be done for a function, best first.
+
+    ``variables`` are those that are known before it has an environment.
+    """
+    if wrapper.VARIABLE in variables or launch.must_start_with(variables):
+        return (Rung.EXEC,)
+    if any(name not in variables for name in launch.parks_with):
         return (Rung.EXEC,)
     return (
         *((Rung.FORK,) if launch.preloads is not None else ()),
@@ -75,9 +83,12 @@ def rungs_of(launch: Launch, variables: Mapping[str, str]) -> tuple[Rung, ...]:
     )
 
 
-def kind_of(launch: Launch, rung: Rung) -> Kind:
-    """The kind of home for ``launch`` on that rung."""
-    return Kind(rung, launch.paths, () if rung is Rung.EXEC else launch.argv)
+def kind_of(launch: Launch, rung: Rung, variables: Mapping[str, str]) -> Kind:
+    """The kind of home for ``launch`` on that rung, for a function with those ``variables``."""
+    if rung is Rung.EXEC:
+        return Kind(rung, launch.paths)
+    known = tuple((name, variables[name]) for name in launch.parks_with)
+    return Kind(rung, launch.paths, launch.argv, known)
 
 
 class Home:
@@ -105,11 +116,13 @@ class Home:
         rung: Rung,
         around: Surroundings,
         *,
+        known: Mapping[str, str] | None = None,
         create: Callable[[SandboxSpec], Awaitable[Sandbox]] | None = None,
     ) -> Home:
         """Make one, with a parked process unless the rung is EXEC.
 
-        ``create`` makes the sandbox; None: the backend does.
+        ``known`` are the variables that its ``Kind`` has. ``create`` makes the sandbox; None: the
+        backend does.
 
         Raises:
             ZygoteError: the rung is FORK, and forks do not work on this host.
@@ -132,7 +145,9 @@ class Home:
             home._stop_endpoint = await around.serve_endpoint(listening)
             home._watcher = around.scope.spawn(home._watch(), name=f"sandbox {sandbox.id}")
             if rung is not Rung.EXEC:
-                home.runtime = await home._start(launch, None, on_idle_loss=home.lost, emit=None)
+                home.runtime = await home._start(
+                    launch, None, known=known, on_idle_loss=home.lost, emit=None
+                )
         except BaseException:
             await home.close()
             raise
@@ -151,7 +166,7 @@ class Home:
     @property
     def is_lost(self) -> bool:
         """Whether somebody who takes it over would find nothing there."""
-        return self._ended
+        return self._ended or (self.runtime is not None and self.runtime.lost)
 
     async def fit(self, fitting: Fitting) -> None:
         """Make it one function's own.
@@ -160,7 +175,7 @@ class Home:
             SandboxError: that failed, or the process that was parked has ended; it is of no use.
         """
         await self.sandbox.fit(fitting)
-        if self._ended or (self.runtime is not None and self.runtime.lost):
+        if self.is_lost:
             raise SandboxError(f"sandbox {self.sandbox.id} ended before anything ran in it")
 
     # The runtime
@@ -222,6 +237,7 @@ class Home:
         launch: Launch,
         variables: Mapping[str, str] | None,
         *,
+        known: Mapping[str, str] | None = None,
         on_idle_loss: Callable[[], None],
         emit: OnEvents | None,
         extensions: Extensions | None = None,
@@ -230,6 +246,7 @@ class Home:
             self.sandbox,
             launch,
             variables,
+            known=known or {},
             forked=self._rung is Rung.FORK,
             on_idle_loss=on_idle_loss,
             emit=emit,
@@ -241,6 +258,31 @@ class Home:
     def port(self, asked: int) -> int:
         """Where its processes reach what was to listen on the port ``asked``."""
         return self.sandbox.listeners[asked].getsockname()[1]
+
+    def variables(
+        self,
+        version: ServingVersion,
+        launch: Launch,
+        *,
+        log_stream: str,
+        initialization_type: str,
+    ) -> dict[str, str]:
+        """What the runtime process of ``version`` is started with, credentials included."""
+        around = self._around
+        return runtime_variables(
+            version,
+            of_runtime=launch.environment,
+            log_stream=log_stream,
+            credentials=around.credentials.issue(
+                role_arn=version.role,
+                session_name=version.key.name,
+                duration_s=int(2 * around.settings.age_s_max),
+            ),
+            endpoint_port=self.port(around.settings.endpoint_port),
+            runtime_api_port=self.port(RUNTIME_API_PORT),
+            root=self.sandbox.root,
+            initialization_type=initialization_type,
+        )
 
     @property
     def signals(self) -> RuntimeSignals | None:

@@ -13,6 +13,9 @@ from alonzo.sandbox.base import SandboxError
 
 TIMEOUT = "Sandbox.Timedout"
 
+#: More of a function's own words is no reason to be shown with its configuration.
+_TEXT_CHARS_MAX = 2048
+
 
 class EnvironmentStoppedError(SandboxError):
     """The environment was ended from outside while it worked; nothing is known of the attempt."""
@@ -31,9 +34,10 @@ class InitFailure:
         """What went wrong, in words: the runtime's own if it has said something."""
         try:
             message: Any = json.loads(self.document)["errorMessage"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return self.message or self.error_type
-        return str(message)
+        # A function's own words: they may be any number, and no text.
+        return str(message)[:_TEXT_CHARS_MAX].encode("utf-8", "replace").decode()
 
     def as_document(self, request_id: str, timeout_s: float) -> bytes:
         """What the caller is told, if it failed inside an invoke of that timeout."""
@@ -42,6 +46,14 @@ class InitFailure:
         if self.document:
             return self.document
         return errors.error_document(self.error_type, self.message, request_id)
+
+
+class InitFailedError(Exception):
+    """An environment that had to initialise could not."""
+
+    def __init__(self, failure: InitFailure) -> None:
+        super().__init__(f"{failure.error_type}: {failure.text}")
+        self.failure = failure
 
 
 def init_failure(signal: Signal) -> InitFailure | None:
@@ -66,3 +78,8 @@ def init_failure(signal: Signal) -> InitFailure | None:
             raise EnvironmentStoppedError("the environment was stopped during init")
         case _:
             return InitFailure(TIMEOUT)
+
+
+def end_reason(error_type: str | None) -> str:
+    """Why processes end that failed so, as extensions are told."""
+    return "timeout" if error_type == TIMEOUT else "failure"

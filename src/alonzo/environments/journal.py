@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from alonzo.lib.clock import Clock, utc
 from alonzo.model.functions import ServingVersion
 from alonzo.model.limits import LOG_TAIL_BYTES
-from alonzo.model.ports import LogEvent, LogSink, LogStream
+from alonzo.model.ports.logs import LateEvents, LogEvent, LogSink, LogStream
 
 
 def stream_name(version: ServingVersion, now_s: float, suffix: str) -> str:
@@ -40,6 +40,13 @@ class Journal:
         self._sink.write_nowait(self.stream, [LogEvent(now_ms, line) for line in lines])
         if self._tail is not None:
             self._tail = _last_bytes(self._tail, [(line, None) for line in lines])
+
+    def write_late(self, now_s: float, lines: Callable[..., Sequence[str]], *about: object) -> None:
+        """Add the lines ``lines(*about)``, whose texts need not be made at once."""
+        if self._tail is not None:
+            self.write_lines(now_s, *lines(*about))
+        else:
+            self._sink.write_nowait(self.stream, LateEvents(now_s, lines, about))
 
     def write_output(self, events: Sequence[tuple[str, float | None]]) -> None:
         """Add what a process printed: texts, each with its epoch seconds or None for now.

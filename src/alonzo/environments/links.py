@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 import orjson
 
+from alonzo.environments.intake import Gathered, Intake
 from alonzo.environments.values import Invocation, Reply
 from alonzo.runtimes.framing import Decoder, Frame, FrameError, Kind, encode, encode_head
 
 #: A longer body is written apart from its header: the copy would cost more than the call.
 _JOIN_BYTES_MAX = 1 << 16
+
+#: Pieces of a response taken in one turn of the loop: they may be as small as the runtime likes.
+_CHUNKS_PER_TURN = 64
 
 #: Longer error documents are not searched for their type.
 _ERROR_DOCUMENT_BYTES_MAX = 1 << 18
@@ -62,7 +66,9 @@ class Link(Protocol):
 _PARKED = frozenset[Kind]()
 _STARTING = frozenset({Kind.READY, Kind.INIT_ERROR})
 _WAITING = frozenset({Kind.INIT_ERROR})
-_RUNNING = frozenset({Kind.RESPONSE, Kind.ERROR, Kind.INIT_ERROR})
+_RUNNING = frozenset({Kind.RESPONSE, Kind.ERROR, Kind.INIT_ERROR, Kind.CHUNK})
+#: It has begun to stream its answer.
+_STREAMING = frozenset({Kind.CHUNK, Kind.RESPONSE, Kind.ERROR})
 _ENDING = frozenset[Kind]()
 
 
@@ -79,6 +85,14 @@ class FramedLink(asyncio.Protocol):
         self._allowed = _PARKED if parked else _STARTING
         self._request_id = ""
         self._closed = False
+        # What takes an answer that comes in pieces; whether it is over its limit.
+        self._intake: Intake | None = None
+        self._too_large = False
+        # Frames that wait for a later turn, or until the intake has room.
+        self._later: Iterator[Frame] | None = None
+        self._held = False
+        self._chunks_in_turn = 0
+        self._stops = False
 
     @classmethod
     async def open(
@@ -132,6 +146,7 @@ class FramedLink(asyncio.Protocol):
         if invocation.tenant_id is not None:
             header["tenant"] = invocation.tenant_id
         self._request_id = invocation.request_id
+        self._intake = invocation.intake
         self._allowed = _RUNNING
         payload = invocation.payload
         head = encode_head(Kind.INVOKE, header, len(payload))
@@ -146,10 +161,21 @@ class FramedLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes have come."""
         try:
-            for frame in self._decoder.feed(data):
+            frames = iter(self._decoder.feed(data))
+        except FrameError as err:
+            self._break(str(err))
+        else:
+            self._take_all(frames)
+
+    def _take_all(self, frames: Iterator[Frame]) -> None:
+        try:
+            for frame in frames:
                 if self._closed:
                     return
                 self._take(frame)
+                if self._stops:
+                    self._put_off(frames)
+                    return
         except FrameError as err:
             self._break(str(err))
 
@@ -168,6 +194,8 @@ class FramedLink(asyncio.Protocol):
         match frame.kind:
             case Kind.RESPONSE | Kind.ERROR:
                 self._take_answer(frame)
+            case Kind.CHUNK:
+                self._take_chunk(frame)
             case Kind.READY:
                 self._allowed = _WAITING
                 self._listener.runtime_ready()
@@ -180,16 +208,82 @@ class FramedLink(asyncio.Protocol):
         if request_id != self._request_id:
             raise FrameError("an answer to another request")
         error_type = _text(frame, "type") if frame.kind is Kind.ERROR else None
+        streamed = self._allowed is _STREAMING
         self._allowed = _WAITING
-        self._listener.runtime_answered(request_id, _reply(frame, error_type))
+        if streamed:
+            self._end_stream(frame, error_type)
+        else:
+            self._listener.runtime_answered(request_id, _reply(frame, error_type))
         # A framed runtime that has answered waits for the next event without saying so, unless it
         # says that it ends.
         if not self._closed and frame.header.get("last") is not True:
             self._listener.runtime_ready()
 
+    # An answer that comes in pieces
+
+    def _take_chunk(self, frame: Frame) -> None:
+        if self._allowed is not _STREAMING:
+            if _text(frame, "id") != self._request_id:
+                raise FrameError("an answer to another request")
+            self._allowed = _STREAMING
+            self._too_large = False
+            self._intake = self._intake or Gathered(self._decoder.body_bytes_max)
+            content_type = frame.header.get("type")
+            self._intake.begin(content_type if isinstance(content_type, str) else None, self)
+        self._take_piece(frame.body)
+        self._chunks_in_turn += 1
+        self._stops = self._held or self._chunks_in_turn >= _CHUNKS_PER_TURN
+
+    def _take_piece(self, data: bytes) -> None:
+        assert self._intake is not None, "nothing has begun"
+        if not self._too_large and not self._intake.take(data):
+            # Its caller hears of it now; the runtime may say what it likes until it is done.
+            self._too_large = True
+            self._listener.runtime_answered(self._request_id, Reply(b"", too_large=True))
+
+    def _end_stream(self, frame: Frame, error_type: str | None) -> None:
+        assert self._intake is not None, "nothing has begun"
+        if error_type is None:
+            self._take_piece(frame.body)
+        whole = self._intake.release()
+        self._intake = None
+        if not self._too_large:
+            reply = Reply(whole) if error_type is None else _reply(frame, error_type)
+            self._listener.runtime_answered(self._request_id, reply)
+
+    def hold(self) -> None:
+        """Intake: it has no room."""
+        self._held = True
+
+    def resume(self) -> None:
+        """Intake: it has room again."""
+        self._held = False
+        if self._later is not None:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _put_off(self, frames: Iterator[Frame]) -> None:
+        self._later = frames
+        transport = self._open_transport()
+        if transport is not None:
+            transport.pause_reading()
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        frames = self._later
+        if frames is None or self._held:
+            return
+        self._later = None
+        self._chunks_in_turn = 0
+        self._stops = False
+        self._take_all(frames)
+        if self._later is None and (transport := self._open_transport()) is not None:
+            transport.resume_reading()
+
     def close(self) -> None:
         """Stop listening; nothing is reported any more. Safe to call twice."""
         self._closed = True
+        self._later = self._intake = None
         if self._transport is not None:
             self._transport.abort()
 

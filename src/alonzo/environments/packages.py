@@ -11,7 +11,7 @@ from pathlib import Path
 from alonzo.environments.package import Package
 from alonzo.model.arns import FunctionKey
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import CodeProvider
+from alonzo.model.ports.code import CodeProvider
 from alonzo.runtimes.base import Launch
 from alonzo.runtimes.registry import Runtimes
 

@@ -8,10 +8,11 @@ Rules:
 * Only so many start at a time: more of them at once would only make each slower, up to the limit
   of init. One whose init takes long for other reasons does not keep the others from starting.
 * Where a function keeps its tenants apart, an environment serves the tenant it was started for.
+* A function gains only so many environments in a while.
 * An environment of an older generation of its function serves no new call.
 * There are never more than ``environments_max``, what is kept ready ahead of need included. That
   goes first to make room, then the environment that was idle the longest; where none is idle there
-  is no room.
+  is no room. What is provisioned (``provisioned.py``) counts, and makes room for nobody.
 
 Accounts are kept at once, on the event loop; only the ending itself takes time.
 """
@@ -29,17 +30,20 @@ from alonzo.environments.freezer import Freezer
 from alonzo.environments.inits import EnvironmentStoppedError
 from alonzo.environments.package import Package
 from alonzo.environments.packages import Packages
+from alonzo.environments.provisioned import NoRoomError, Provisioned
 from alonzo.environments.snapshots import Snapshots
 from alonzo.environments.stock import Stock
 from alonzo.environments.surroundings import Surroundings
 from alonzo.environments.turnstile import Turnstile
 from alonzo.environments.values import Invocation, Outcome
+from alonzo.environments.variables import MEMORY_SIZE, early_variables
 from alonzo.lib import faults
+from alonzo.lib.pace import Pace
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey
 from alonzo.model.errors import AwsError
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import CodeError, CodeProvider, SnapshotFailure
+from alonzo.model.ports.code import CodeError, CodeProvider, SnapshotFailure
 from alonzo.runtimes.base import RuntimeUnavailableError
 from alonzo.runtimes.registry import Runtimes
 from alonzo.sandbox.base import SandboxError
@@ -60,8 +64,8 @@ _USERS_ERRORS = (CodeError, RuntimeUnavailableError, AwsError)
 _GroupKey = tuple[str, str | None]
 
 
-class NoRoomError(Exception):
-    """As many environments as there may be are at work."""
+class ScalingRateError(Exception):
+    """The function has gained as many environments lately as it may."""
 
 
 @dataclass(slots=True, eq=False)
@@ -106,9 +110,11 @@ class Pool:
         self._packages = Packages(runtimes, code)
         self._stock = Stock(around, self.__len__)
         self._snapshots = Snapshots(around)
+        self.provisioned = Provisioned(around, self._make_provisioned, self._end)
         self._freezer = Freezer(around.clock, around.settings.freeze_after_s)
         self._groups: dict[_GroupKey, _Group] = {}
         self._starts = Turnstile(starts_max, counts_s=_START_COUNTS_S)
+        self._scaling: dict[FunctionKey, Pace] = {}
         self._starting = TaskScope()
         self._stopping = TaskScope()
         # Those in ``all`` and ``starting`` of every group: adding them up would cost each start.
@@ -116,17 +122,29 @@ class Pool:
         self._closed = False
 
     def __len__(self) -> int:
-        return self._count
+        return self._count + len(self.provisioned)
 
-    async def invoke(self, version: ServingVersion, invocation: Invocation) -> Outcome:
+    async def invoke(
+        self,
+        version: ServingVersion,
+        invocation: Invocation,
+        environment: Environment | None = None,
+    ) -> Outcome:
         """Run one attempt in an environment of ``version``.
+
+        ``environment`` is one that ``provisioned`` has reserved for it; None: one on demand.
 
         Raises:
             NoRoomError: there are as many environments at work as there may be.
+            ScalingRateError: it needs one more, and its function has gained enough for now.
             RuntimeUnavailableError: this host cannot run the version's runtime.
             CodeError, SandboxError: no environment could be made, or it was ended meanwhile.
         """
-        environment = await self._reserve(version, invocation.tenant_id)
+        tenant_id = invocation.tenant_id if version.tenant_isolation else None
+        if environment is None:
+            environment = self._try_reserve(version.generation, tenant_id)
+        if environment is None:
+            environment = await self._reserve(version, tenant_id)
         try:
             return await environment.invoke(invocation)
         finally:
@@ -134,6 +152,11 @@ class Pool:
                 self._release(environment)
             else:
                 self._around.scope.spawn(self._settle(environment), name=f"settle {environment.id}")
+
+    def give_back(self, environment: Environment) -> None:
+        """Take back one that ``provisioned`` has reserved, for a call that does not run."""
+        environment.give_back_nowait()
+        self._release(environment)
 
     async def _settle(self, environment: Environment) -> None:
         """Give an environment back once its runtime has done what it does after the answer."""
@@ -144,21 +167,10 @@ class Pool:
 
     # Reserving and giving back
 
-    async def _reserve(self, version: ServingVersion, tenant_id: str | None) -> Environment:
-        if self._closed:
-            raise EnvironmentStoppedError("the platform is stopping")
-        if not version.tenant_isolation:
-            tenant_id = None
-        elif not self._around.backend.isolated:
-            raise RuntimeUnavailableError(
-                f"{version.key.name} keeps its tenants apart, and this platform runs with "
-                f"--isolation {self._around.backend.name}, which keeps nothing apart."
-            )
-        group = self._groups.get((version.generation, tenant_id))
-        if group is None:
-            group = _Group(version, tenant_id)
-            self._groups[group.key] = group
-        while group.idle:
+    def _try_reserve(self, generation: str, tenant_id: str | None) -> Environment | None:
+        """An environment that is idle, if there is one."""
+        group = self._groups.get((generation, tenant_id))
+        while group is not None and group.idle and not self._closed:
             environment = group.idle.pop()
             try:
                 environment.reserve_nowait()
@@ -166,6 +178,21 @@ class Pool:
                 self._end(environment)
             else:
                 return environment
+        return None
+
+    async def _reserve(self, version: ServingVersion, tenant_id: str | None) -> Environment:
+        """The next environment that comes free; one is started."""
+        if self._closed:
+            raise EnvironmentStoppedError("the platform is stopping")
+        if version.tenant_isolation and not self._around.backend.isolated:
+            raise RuntimeUnavailableError(
+                f"{version.key.name} keeps its tenants apart, and this platform runs with "
+                f"--isolation {self._around.backend.name}, which keeps nothing apart."
+            )
+        group = self._groups.get((version.generation, tenant_id)) or _Group(version, tenant_id)
+        if group.starting <= len(group.waiting) and not self._may_gain(version.key):
+            self._drop_if_empty(group)
+            raise ScalingRateError(f"{version.key.name} has gained {self._settings.scaling_max}")
         # The end of the last one takes the group from the list.
         self._groups[group.key] = group
         wish: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
@@ -181,10 +208,21 @@ class Pool:
                 self._end(wish.result())
             raise
 
+    def _may_gain(self, key: FunctionKey) -> bool:
+        """Whether a function may have one environment more now; if so it is counted."""
+        pace = self._scaling.get(key)
+        if pace is None:
+            pace = self._scaling[key] = Pace(self._settings.scaling_period_s)
+        per_s = self._settings.scaling_max / self._settings.scaling_period_s
+        return pace.try_pass(self._around.clock.monotonic_s(), per_s)
+
     def _group_of(self, environment: Environment) -> _Group | None:
         return self._groups.get((environment.version.generation, environment.tenant_id))
 
     def _release(self, environment: Environment) -> None:
+        if environment.provisioned:
+            self.provisioned.release(environment)
+            return
         group = self._group_of(environment)
         if group is None or environment not in group.all:
             return
@@ -223,7 +261,7 @@ class Pool:
         try:
             async with self._starts.passage():
                 if len(group.waiting) >= group.starting:
-                    environment = await self._make(group)
+                    environment = await self._make(group.version, tenant_id=group.tenant_id)
         except Exception as err:  # noqa: BLE001 - whatever it is, the caller that waits must hear
             self._fail_one(group, err)
         finally:
@@ -237,18 +275,25 @@ class Pool:
             self._start_missing(group)
             self._drop_if_empty(group)
 
-    async def _make(self, group: _Group) -> Environment:
-        package = await self._packages.prepare(group.version)
-        await self._make_room(group.version, package)
+    async def _make_provisioned(self, version: ServingVersion) -> Environment:
+        async with self._starts.passage():
+            return await self._make(version, provisioned=True)
+
+    async def _make(
+        self, version: ServingVersion, *, tenant_id: str | None = None, provisioned: bool = False
+    ) -> Environment:
+        package = await self._packages.prepare(version)
+        await self._make_room(version, package)
         environment = Environment(
-            group.version,
+            version,
             package,
             self._around,
             self._stock,
             self._snapshots,
             self._freezer,
             self._end,
-            tenant_id=group.tenant_id,
+            tenant_id=tenant_id,
+            provisioned=provisioned,
         )
         try:
             await environment.start()
@@ -276,7 +321,7 @@ class Pool:
         """Have this start, which counts already, stay within the bound."""
         while True:
             # One that is ready is not one more: this start moves into it.
-            ready = self._stock.has(package.launch, version.environment)
+            ready = self._stock.has(package.launch, early_variables(version))
             ahead = len(self._stock) + len(self._snapshots)
             if len(self) + ahead - ready <= self._settings.environments_max:
                 return
@@ -290,6 +335,9 @@ class Pool:
             await oldest.stop()
 
     def _forget(self, environment: Environment) -> None:
+        if environment.provisioned:
+            self.provisioned.forget(environment)
+            return
         group = self._group_of(environment)
         if group is not None:
             if environment in group.all:
@@ -316,6 +364,7 @@ class Pool:
         """
         self._packages.retire(key, live_generations)
         self._snapshots.retire(key, live_generations)
+        self.provisioned.retire(key, live_generations)
         for group in list(self._groups.values()):
             if group.version.key == key:
                 group.retired = group.version.generation not in live_generations
@@ -324,7 +373,8 @@ class Pool:
 
     def code_in_use(self) -> frozenset[str]:
         """Names of the unpacked trees that environments have open."""
-        return frozenset(name for g in self._groups.values() for name in g.version.trees)
+        on_demand = frozenset(name for g in self._groups.values() for name in g.version.trees)
+        return on_demand | self.provisioned.code_in_use()
 
     async def expect(self, version: ServingVersion) -> None:
         """Have what a first call of ``version`` needs made ready: it has become able to serve.
@@ -342,19 +392,19 @@ class Pool:
                 snapshot = self._snapshots.prepare(version, package)
                 self._starting.spawn(snapshot, name=f"snapshot {version.arn}")
             else:
-                self._stock.expect(package.launch, version.environment)
+                self._stock.expect(package.launch, early_variables(version))
 
     async def prepare(self, version: ServingVersion) -> SnapshotFailure | None:
-        """See ``model.ports.SnapshotMaker``."""
+        """See ``model.ports.code.SnapshotMaker``."""
         package = await self._packages.prepare(version)
         failed = await self._snapshots.prepare(version, package)
         if failed is None:
             return None
         return SnapshotFailure(failed.error_type, failed.text)
 
-    async def know_runtimes(self, identifiers: Iterable[str]) -> None:
-        """Functions with these runtimes exist; none of them is new."""
-        for identifier in identifiers:
+    async def know_runtimes(self, runtimes: Iterable[tuple[str, int]]) -> None:
+        """Functions with these runtimes, and memory in MiB, exist; none of them is new."""
+        for identifier, memory_mib in runtimes:
             try:
                 launch = await self._packages.launch(identifier)
             except RuntimeUnavailableError as err:
@@ -362,7 +412,7 @@ class Pool:
                     "environment.not_expected", extra={"runtime": identifier, "error": str(err)}
                 )
             else:
-                self._stock.expect(launch, {}, soon=False)
+                self._stock.expect(launch, {MEMORY_SIZE: str(memory_mib)}, soon=False)
 
     async def fill(self) -> None:
         """Keep sandboxes ready ahead of need, for ever."""
@@ -374,6 +424,8 @@ class Pool:
             await asyncio.sleep(_REAP_EVERY_S)
             now_s = self._around.clock.monotonic_s()
             self._snapshots.reap()
+            for key in [key for key, pace in self._scaling.items() if pace.is_quiet(now_s)]:
+                del self._scaling[key]
             for group in list(self._groups.values()):
                 for environment in list(group.idle):
                     idle_s = now_s - environment.idle_since_s
@@ -384,6 +436,7 @@ class Pool:
         """End every environment; calls in flight fail with ``EnvironmentStoppedError``."""
         self._closed = True
         await self._starting.close()
+        await self.provisioned.close()
         for group in list(self._groups.values()):
             while (wish := group.next_wish()) is not None:
                 wish.set_exception(EnvironmentStoppedError("the platform is stopping"))

@@ -10,12 +10,14 @@ Source: Lambda developer guide, log formats, log levels and Telemetry API schema
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from alonzo.environments.values import Usage
+from alonzo.lib.clock import iso_ms
 
 Record = dict[str, Any]
 
@@ -23,6 +25,8 @@ Record = dict[str, Any]
 LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
 
 TIMEOUT = "Sandbox.Timedout"
+
+_TRACE = re.compile(r"Root=(?P<trace>[^;]+);Parent=(?P<segment>[^;]+);")
 
 
 def json_line(time: str, kind: str, record: Record) -> str:
@@ -122,16 +126,16 @@ def subscription_text(api: str, name: str, state: str, types: Sequence[str]) -> 
 # Invocations
 
 
-def start_text(request_id: str, version: str) -> str:
+def start_lines(request_id: str, version: str) -> tuple[str]:
     """The line before an invocation's own output."""
-    return f"START RequestId: {request_id} Version: {version}"
+    return (f"START RequestId: {request_id} Version: {version}",)
 
 
 def start_record(request_id: str, version: str, trace_header: str, tenant_id: str | None) -> Record:
     """The same as a record. A trace is named only if it is recorded."""
     record: Record = {"requestId": request_id, "version": version}
     if "Sampled=1" in trace_header:
-        record["tracing"] = {"type": "X-Amzn-Trace-Id", "value": trace_header}
+        record["tracing"] = tracing_record(trace_header)
     if tenant_id is not None:
         record["tenantId"] = tenant_id
     return record
@@ -143,15 +147,46 @@ def end_text(request_id: str) -> str:
 
 
 def done_record(
-    request_id: str, error_type: str | None, duration_ms: float, produced_bytes: int
+    request_id: str,
+    error_type: str | None,
+    duration_ms: float,
+    produced_bytes: int,
+    spans: Sequence[Record] = (),
 ) -> Record:
     """The runtime is done with an event."""
     metrics = {"durationMs": round(duration_ms, 3), "producedBytes": produced_bytes}
-    return {"requestId": request_id, **status_of(error_type), "metrics": metrics}
+    record: Record = {"requestId": request_id, **status_of(error_type), "metrics": metrics}
+    if spans:
+        record["spans"] = list(spans)
+    return record
 
 
-def report_text(request_id: str, usage: Usage, error_type: str | None) -> str:
-    """The accounts of an invocation."""
+def response_spans(began_at_s: float, latency_s: float, duration_s: float) -> tuple[Record, ...]:
+    """How long the response to an invocation took to begin, and how long it went on.
+
+    The invocation began at ``began_at_s``, epoch seconds.
+    """
+    return (
+        _span("responseLatency", began_at_s, latency_s),
+        _span("responseDuration", began_at_s + latency_s, duration_s),
+    )
+
+
+def _span(name: str, start_s: float, duration_s: float) -> Record:
+    return {"name": name, "start": iso_ms(start_s), "durationMs": round(duration_s * 1000, 3)}
+
+
+def end_lines(
+    request_id: str, usage: Usage, error_type: str | None, trace_header: str
+) -> tuple[str, str]:
+    """The lines after an invocation's own output, where nothing comes between them."""
+    return end_text(request_id), report_text(request_id, usage, error_type, trace_header)
+
+
+def report_text(
+    request_id: str, usage: Usage, error_type: str | None, trace_header: str = ""
+) -> str:
+    """The accounts of an invocation. ``trace_header`` is that of a trace that is recorded."""
     init = "" if usage.init_ms is None else f"Init Duration: {usage.init_ms:.2f} ms\t"
     if usage.restore_ms is not None:
         init = (
@@ -163,7 +198,21 @@ def report_text(request_id: str, usage: Usage, error_type: str | None) -> str:
         f"REPORT RequestId: {request_id}\tDuration: {usage.duration_ms:.2f} ms\t"
         f"Billed Duration: {usage.billed_ms} ms\tMemory Size: {usage.memory_mib} MB\t"
         f"Max Memory Used: {usage.peak_memory_mib} MB\t{init}{status}"
+        f"{_xray_text(trace_header) if trace_header else ''}"
     )
+
+
+def _xray_text(trace_header: str) -> str:
+    """The second line of a REPORT whose trace is recorded; with it, the REPORT is one event."""
+    found = _TRACE.search(trace_header)
+    if found is None:
+        return ""
+    return f"\nXRAY TraceId: {found['trace']}\tSegmentId: {found['segment']}\tSampled: true\t"
+
+
+def tracing_record(trace_header: str) -> Record:
+    """The trace that an invocation is part of, as a member of its records."""
+    return {"type": "X-Amzn-Trace-Id", "value": trace_header}
 
 
 def report_record(request_id: str, usage: Usage, error_type: str | None) -> Record:

@@ -9,16 +9,33 @@ The system log level filters JSON logs only, the application's likewise, and nei
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from alonzo.environments import report
 from alonzo.environments.journal import Journal
 from alonzo.environments.output import OutputEvent, is_shown
 from alonzo.environments.report import Record
 from alonzo.environments.telemetry.hub import Telemetry
-from alonzo.environments.values import Usage
+from alonzo.environments.values import Invocation, Usage
 from alonzo.lib.clock import Clock, iso_ms
 from alonzo.model.functions import ServingVersion
 from alonzo.model.limits import MIB
+from alonzo.model.metering import Attempt
+from alonzo.model.ports.logs import Meter
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReport:
+    """An invocation that is answered and not over: extensions are at work.
+
+    ``begin_s`` is of the monotonic clock, ``done_at_s`` of the other.
+    """
+
+    request_id: str
+    usage: Usage
+    error_type: str | None
+    begin_s: float
+    done_at_s: float
 
 
 class Reporter:
@@ -30,12 +47,16 @@ class Reporter:
         journal: Journal,
         *,
         clock: Clock,
+        meter: Meter | None = None,
         initialization_type: str = "on-demand",
     ) -> None:
         self.telemetry: Telemetry | None = None
         self._version = version
         self._journal = journal
         self._clock = clock
+        self._meter = meter
+        self._invoked_arn = ""
+        self._trace = ""
         self._initialization_type = initialization_type
         self._json = version.log_format == "JSON"
         self._level = report.LEVELS[version.system_log_level or "INFO"]
@@ -136,38 +157,58 @@ class Reporter:
 
     # Invocations
 
-    def start(self, request_id: str, trace_header: str, tenant_id: str | None) -> None:
+    def start(self, invocation: Invocation) -> None:
         """An event is about to be handed to the runtime."""
+        request_id, trace_header = invocation.request_id, invocation.trace_header
+        self._invoked_arn = invocation.invoked_arn
+        # Only a trace that is recorded is named at the end.
+        self._trace = trace_header if "Sampled=1" in trace_header else ""
         version = self._version.version
-        text = report.start_text(request_id, version)
         if not self._json and self.telemetry is None:
-            self._journal.write_lines(self._clock.now_s(), text)
+            self._journal.write_late(self._clock.now_s(), report.start_lines, request_id, version)
             return
-        record = report.start_record(request_id, version, trace_header, tenant_id)
-        self._tell("platform.start", record, text)
+        record = report.start_record(request_id, version, trace_header, invocation.tenant_id)
+        self._tell("platform.start", record, *report.start_lines(request_id, version))
 
     def finished(
-        self, request_id: str, usage: Usage, error_type: str | None, produced_bytes: int
+        self,
+        request_id: str,
+        usage: Usage,
+        error_type: str | None,
+        produced_bytes: int,
+        spans: Sequence[Record] = (),
     ) -> None:
         """An invocation is over: ``done`` and ``report`` in one write."""
         if self._json or self.telemetry is not None:
-            self.done(request_id, error_type, usage.duration_ms, produced_bytes)
+            self.done(request_id, error_type, usage.duration_ms, produced_bytes, spans)
             self.report(request_id, usage, error_type)
         else:
-            self._journal.write_lines(
+            self._journal.write_late(
                 self._clock.now_s(),
-                report.end_text(request_id),
-                report.report_text(request_id, usage, error_type),
+                report.end_lines,
+                request_id,
+                usage,
+                error_type,
+                self._trace,
             )
+            self._count(usage, error_type, None)
 
     def done(
-        self, request_id: str, error_type: str | None, duration_ms: float, produced_bytes: int
+        self,
+        request_id: str,
+        error_type: str | None,
+        duration_ms: float,
+        produced_bytes: int,
+        spans: Sequence[Record] = (),
     ) -> None:
-        """The runtime is done with an event; extensions may still be at work."""
+        """The runtime is done with an event; extensions may still be at work.
+
+        ``spans``: of a response that came in pieces.
+        """
         if self.telemetry is not None:
             end = {"requestId": request_id}
             self.telemetry.publish(self._clock.now_s(), "platform.end", end)
-        record = report.done_record(request_id, error_type, duration_ms, produced_bytes)
+        record = report.done_record(request_id, error_type, duration_ms, produced_bytes, spans)
         self._tell("platform.runtimeDone", record, report.end_text(request_id))
 
     def report(
@@ -192,7 +233,28 @@ class Reporter:
                     "durationMs": round(extensions_ms, 3),
                 }
             ]
-        self._tell("platform.report", record, report.report_text(request_id, usage, error_type))
+        if self._trace:
+            record["tracing"] = report.tracing_record(self._trace)
+        text = report.report_text(request_id, usage, error_type, self._trace)
+        self._tell("platform.report", record, text)
+        self._count(usage, error_type, None if extensions_since_s is None else extensions_ms)
+
+    def _count(self, usage: Usage, error_type: str | None, extensions_ms: float | None) -> None:
+        """Meter an attempt: nothing may be awaited between its REPORT line and this."""
+        if self._meter is not None:
+            self._meter.attempt_nowait(
+                Attempt(
+                    self._version,
+                    self._invoked_arn,
+                    self._clock.now_s() - usage.duration_ms / 1000,
+                    usage.duration_ms,
+                    usage.billed_ms,
+                    error_type is not None,
+                    extensions_ms,
+                    usage.provisioned,
+                    usage.streamed_bytes,
+                )
+            )
 
     # Output
 

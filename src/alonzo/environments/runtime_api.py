@@ -5,20 +5,30 @@ Source: Lambda developer guide, runtime API; error texts from the runtime interf
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 from alonzo.environments.api_server import NOT_FOUND, refusal, wrong_method
+from alonzo.environments.errors import error_document
+from alonzo.environments.intake import Gathered, Intake
 from alonzo.environments.links import LinkListener, error_type_of
-from alonzo.environments.runtime_connection import Connection, Route
+from alonzo.environments.runtime_connection import Connection, Pourer, Route
 from alonzo.environments.values import Invocation, Reply
 
 #: The date of this API.
 DATE = "2018-06-01"
 
 _ACCEPTED = b'{"status":"OK"}\n'
+
+#: A response whose connection closed before its end.
+_TRUNCATED = "Runtime.TruncatedResponse"
+
+#: A process that exits closes its connections, too; how it ended is then the better news.
+_EXIT_GRACE_S = 0.1
 
 
 class RuntimeApi:
@@ -32,12 +42,13 @@ class RuntimeApi:
         self._delivered = False
         self._ready = False
         self._closed = False
+        self._stream: _Stream | None = None
 
     def close(self) -> None:
         """Hand out no more events, and report nothing any more. Safe to call twice."""
         self._closed = True
         self._waiting.clear()
-        self._event = None
+        self._event = self._stream = None
 
     # Link
 
@@ -56,9 +67,13 @@ class RuntimeApi:
     # Api
 
     def left(self, connection: Connection) -> None:
-        """A connection is gone, and does not wait any more."""
+        """A connection is gone, and does not wait any more, nor send."""
         with suppress(ValueError):
             self._waiting.remove(connection)
+        stream = self._stream
+        if stream is not None and stream.connection is connection:
+            stream.cut = True
+            asyncio.get_running_loop().call_later(_EXIT_GRACE_S, self._truncated, stream)
 
     def route(self, method: bytes, path: str) -> Route:
         """Decide from its first line what a request may do."""
@@ -70,7 +85,11 @@ class RuntimeApi:
             case ["runtime", "invocation", request_id, ("response" | "error") as kind]:
                 wanted = b"POST"
                 run = partial(self._answer, request_id=request_id, kind=kind)
-                route = Route(run, self._body_bytes_max if self._awaits(request_id) else 0)
+                if self._awaits(request_id):
+                    pour = self._pour if kind == "response" else None
+                    route = Route(run, self._body_bytes_max, pour)
+                else:
+                    route = Route(run)
             case ["runtime", "init", "error"]:
                 wanted = b"POST"
                 route = Route(self._init_error, 0 if self._ready else self._body_bytes_max)
@@ -82,6 +101,18 @@ class RuntimeApi:
 
     def _next(self, connection: Connection) -> None:
         """``GET invocation/next``: ends init, then waits for an event without a time limit."""
+        stream = self._stream
+        if stream is not None and stream.connection is not connection and not stream.cut:
+            # That it has hung up there may be heard after what it says here.
+            asyncio.get_running_loop().call_later(_EXIT_GRACE_S, self._next_at_last, connection)
+            return
+        self._next_at_last(connection)
+
+    def _next_at_last(self, connection: Connection) -> None:
+        if self._closed:
+            return
+        if self._stream is not None and self._stream.cut:
+            self._truncated(self._stream)
         if self._event is not None and self._delivered:
             connection.refuse(403, "InvalidStateTransition", (
                 "State transition from RuntimeRunning to RuntimeReady failed for runtime. "
@@ -102,24 +133,82 @@ class RuntimeApi:
 
     def _answer(self, connection: Connection, request_id: str, kind: str) -> None:
         """``POST invocation/{id}/response`` or ``/error``."""
+        stream = self._stream
+        if stream is not None and stream.connection is connection:
+            self._finish_stream(stream)
+            return
         body = connection.body()
-        if self._event is None or not self._awaits(request_id) or body is None:
+        awaited = stream is None and self._awaits(request_id)
+        if self._event is None or not awaited or body is None:
             connection.refuse(400, "InvalidRequestID", "Invalid request ID")
             return
         echoed = connection.header("lambda-runtime-invocation-id")
         if echoed is not None and echoed != self._event[0].attempt_id:
             connection.refuse(400, "InvalidInvocationId", "Invalid invocation ID")
             return
-        mode = connection.header("lambda-runtime-function-response-mode")
-        if mode is not None and mode.lower() not in ("streaming", "buffered"):
+        mode = _mode_of(connection)
+        if mode not in (None, "streaming", "buffered"):
             message = "Invalid function response mode"
             connection.refuse(400, "InvalidFunctionResponseMode", message)
             return
         self._event = None
         self._accept(connection)
         self._listener.runtime_answered(request_id, _reply(connection, body, kind))
+        self._ask_for_more()
+
+    def _ask_for_more(self) -> None:
         if self._waiting:  # Another connection of it asked for the next event before.
             self._listener.runtime_ready()
+
+    # A response that comes in pieces
+
+    def _pour(self, connection: Connection) -> Pourer | None:
+        """Take the response that is about to come on, if it is one that is streamed."""
+        if self._event is None or self._stream is not None:
+            return None
+        invocation = self._event[0]
+        mode = _mode_of(connection)
+        if mode is None and invocation.intake is not None and _is_chunked(connection):
+            # AWS's client for Go says no more than this of a response that it streams.
+            mode = "streaming"
+        if mode != "streaming":
+            return None
+        echoed = connection.header("lambda-runtime-invocation-id")
+        if echoed not in (None, invocation.attempt_id):
+            return None
+        intake = invocation.intake or Gathered(self._body_bytes_max)
+        self._stream = stream = _Stream(invocation.request_id, connection, intake)
+        intake.begin(connection.header("content-type"), connection)
+        return partial(self._take_piece, stream)
+
+    def _take_piece(self, stream: _Stream, data: bytes) -> None:
+        if not stream.too_large and stream is self._stream and not stream.intake.take(data):
+            # Its caller hears of it now; the runtime, when it has sent what it wants to.
+            stream.too_large = True
+            self._listener.runtime_answered(stream.request_id, Reply(b"", too_large=True))
+
+    def _finish_stream(self, stream: _Stream) -> None:
+        connection = stream.connection
+        if stream.too_large:
+            message = f"Exceeded maximum allowed payload size ({stream.intake.bytes_max} bytes)."
+            connection.refuse(413, "RequestEntityTooLarge", message)
+        else:
+            connection.answer(202, _ACCEPTED)
+        self._end_stream(stream, _trailers_reply(connection))
+
+    def _truncated(self, stream: _Stream) -> None:
+        if stream is self._stream:
+            message = "The runtime closed its connection before the end of the response"
+            document = error_document(_TRUNCATED, message, stream.request_id)
+            self._end_stream(stream, Reply(document, _TRUNCATED))
+
+    def _end_stream(self, stream: _Stream, failed: Reply | None) -> None:
+        """The rest of a response has come, or never will. ``failed``: it is none, but an error."""
+        self._event = self._stream = None
+        whole = stream.intake.release()
+        if not stream.too_large:
+            self._listener.runtime_answered(stream.request_id, failed or Reply(whole))
+        self._ask_for_more()
 
     def _init_error(self, connection: Connection) -> None:
         """``POST init/error``: only before the first ``next``."""
@@ -143,6 +232,20 @@ class RuntimeApi:
             connection.refuse(413, "RequestEntityTooLarge", message)
         else:
             connection.answer(202, _ACCEPTED)
+
+
+@dataclass(slots=True, eq=False)
+class _Stream:
+    """A response that is under way.
+
+    ``too_large``: its caller has heard so already. ``cut``: its connection has closed.
+    """
+
+    request_id: str
+    connection: Connection
+    intake: Intake
+    too_large: bool = False
+    cut: bool = False
 
 
 class NoRuntimeApi:
@@ -182,14 +285,31 @@ def next_headers(invocation: Invocation, deadline_ms: int) -> tuple[tuple[str, s
     return tuple((name, value) for name, value in headers if value)
 
 
+def _mode_of(connection: Connection) -> str | None:
+    """How the runtime says that it sends its response."""
+    mode = connection.header("lambda-runtime-function-response-mode")
+    return None if mode is None else mode.lower()
+
+
+def _is_chunked(connection: Connection) -> bool:
+    """Whether the length of the body is not known yet."""
+    return (connection.header("transfer-encoding") or "").lower() == "chunked"
+
+
 def _reply(connection: Connection, body: bytes, kind: str) -> Reply:
-    """The answer that a request carries. A stream may turn into an error in its trailers."""
-    stated = connection.header("lambda-runtime-function-error-type")
+    """The answer that a request carries."""
     if kind == "error":
+        stated = connection.header("lambda-runtime-function-error-type")
         error_type = stated or error_type_of(body) or "Runtime.Unknown"
         return Reply(body, error_type, connection.too_large)
+    return _trailers_reply(connection) or Reply(body, too_large=connection.too_large)
+
+
+def _trailers_reply(connection: Connection) -> Reply | None:
+    """The error that a response turned into, by what stands behind it; None: it did not."""
+    stated = connection.header("lambda-runtime-function-error-type")
     if stated is None:
-        return Reply(body, too_large=connection.too_large)
+        return None
     document = connection.header("lambda-runtime-function-error-body") or ""
     try:
         return Reply(base64.b64decode(document, validate=True), stated)

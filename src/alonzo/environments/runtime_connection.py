@@ -2,7 +2,8 @@
 
 The other end runs a user's code, so whatever it may send has a bound here:
 
-* a body is kept only if its request can use it, and is counted while it comes;
+* a body is kept only if its request can use it, and is counted while it comes; one that is passed
+  on piece by piece is not kept at all;
 * a head or a body is small, or at least alone in its environment (``Owner.claim``);
 * one read brings a bounded number of requests, and answers that nobody takes stop the reading;
 * nothing is heard while a request waits for its answer, so answers keep their order.
@@ -37,6 +38,9 @@ _HEADERS_MAX = 100
 #: No runtime sends a request before it has the answer to the last. This is for those that do.
 _REQUESTS_PER_READ_MAX = 32
 
+#: So much of a body that is passed on piece by piece is looked at in one turn of the loop.
+_POURED_PER_TURN = 16 << 10
+
 #: A longer body is written apart from its head: the copy would cost more than the call.
 _JOIN_BYTES_MAX = 1 << 16
 
@@ -52,11 +56,17 @@ class Route:
     """What a request comes to once it is whole.
 
     ``body_bytes_max`` is the longest body that is of any use to it; a longer one is ``too_large``
-    and thrown away. With 0 every body is.
+    and thrown away. With 0 every body is. ``pour``, once the head is here, may answer what takes
+    the body piece by piece; such a body is ``None`` in the end.
     """
 
     run: Callable[[Connection], None]
     body_bytes_max: int = 0
+    pour: Callable[[Connection], Pourer | None] | None = None
+
+
+#: Takes a piece of a body.
+Pourer = Callable[[bytes], None]
 
 
 class Owner(Protocol):
@@ -100,6 +110,10 @@ class Connection(asyncio.Protocol):
         self._bodiless_bytes = 0
         self._requests_in_read = 0
         self._upgrade_offered = False
+        # Why nothing is read: answers that nobody takes, a body that nobody has room for, or bytes
+        # of one that are still to be looked at.
+        self._clogged = self._held = False
+        self._later = b""
         self._start()
 
     def _start(self) -> None:
@@ -108,6 +122,7 @@ class Connection(asyncio.Protocol):
         self._n_headers = 0
         self._route: Route | None = None
         self._body: io.BytesIO | None = None
+        self._pourer: Pourer | None = None
         self.too_large = False
 
     # asyncio
@@ -120,21 +135,76 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the runtime, or we, have closed."""
+        self._later = b""
         self._start()
         self._owner.left(self)
 
     def pause_writing(self) -> None:
         """asyncio: the runtime does not take its answers, so it may not ask for more."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._clogged = True
+        self._read_or_wait()
 
     def resume_writing(self) -> None:
         """asyncio: the runtime has caught up."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._clogged = False
+        self._read_or_wait()
+
+    def hold(self) -> None:
+        """There is no room for the body: its sender has to wait."""
+        self._held = True
+        self._read_or_wait()
+
+    def resume(self) -> None:
+        """There is room again."""
+        self._held = False
+        self._read_or_wait()
+        if self._later:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _read_or_wait(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._clogged or self._held or self._later:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    def _go_on(self) -> None:
+        """Look at what was put off."""
+        if self._held or not self._later or self._transport is None:
+            return
+        data, self._later = self._later, b""
+        self.data_received(data)
+        if not self._later:
+            self._read_or_wait()
+
+    def _put_off(self, data: bytes) -> None:
+        self._later = data
+        self._read_or_wait()
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._go_on)
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes have come."""
+        if len(data) > _POURED_PER_TURN and self._body is None:
+            self._take_some(data)
+        else:
+            self._take(data)
+
+    def _take_some(self, data: bytes) -> None:
+        """Take the first bytes, and others in a later turn if they are of a body that is poured.
+
+        Its chunks may be as small as the runtime likes, and others want their turn.
+        """
+        self._take(data[:_POURED_PER_TURN])
+        rest = data[_POURED_PER_TURN:]
+        if self._pourer is not None:
+            self._put_off(rest)
+        elif self._transport is not None and not self._transport.is_closing():
+            self._take(rest)
+
+    def _take(self, data: bytes) -> None:
         self._bodiless_bytes += len(data)
         self._requests_in_read = 0
         try:
@@ -203,7 +273,9 @@ class Connection(asyncio.Protocol):
             return
         self._route = self._owner.route(method, self._target)
         limit = self._route.body_bytes_max
-        if limit and (limit <= BODY_BYTES_FREE or self._owner.claim(self)):
+        if self._route.pour is not None:
+            self._pourer = self._route.pour(self)
+        if self._pourer is None and limit and (limit <= BODY_BYTES_FREE or self._owner.claim(self)):
             self._body = sized_buffer(self._stated_body_bytes(limit))
         if self._headers.get("expect", "").lower() == "100-continue":
             assert self._transport is not None
@@ -212,11 +284,16 @@ class Connection(asyncio.Protocol):
     def _stated_body_bytes(self, limit: int) -> int:
         """How long the body is going to be, within the limit; 0 if nobody said."""
         stated = self._headers.get("content-length", "")
+        # Zeros may stand before it, more of them than int() takes.
+        stated = stated.lstrip("0")
         return min(int(stated), limit) if stated.isdecimal() else 0
 
     def on_body(self, body: bytes) -> None:
         """httptools: a piece of the body. What nobody can use, or past the limit, is dropped."""
         self._bodiless_bytes = 0
+        if self._pourer is not None:
+            self._pourer(body)
+            return
         if self._body is None:
             return
         assert self._route is not None

@@ -25,6 +25,7 @@ from alonzo.lib.tasks import TaskScope
 from alonzo.runtimes import base as runtimes
 from alonzo.sandbox.base import Process, ProcessSpec, Sandbox
 
+_TASK = "/var/task"
 _RECORDS_FD = {"_LAMBDA_TELEMETRY_LOG_FD": str(runtimes.TELEMETRY_FD)}
 
 
@@ -48,6 +49,7 @@ class RuntimeProcess:
         launch: runtimes.Launch,
         variables: Mapping[str, str] | None,
         *,
+        known: Mapping[str, str],
         forked: bool,
         on_idle_loss: Callable[[], None],
         emit: OnEvents | None,
@@ -57,9 +59,9 @@ class RuntimeProcess:
     ) -> RuntimeProcess:
         """Start the process; it has been executed when this returns, and is not ready yet.
 
-        Without ``variables`` it is parked. ``forked``: it is a fork of the sandbox's zygote.
-        ``emit`` takes its output; None: nobody yet. ``extensions`` run beside it, and its requests
-        come to their server; None: it is parked.
+        Without ``variables`` it is parked, with those that are ``known``. ``forked``: it is a fork
+        of the sandbox's zygote. ``emit`` takes its output; None: nobody yet. ``extensions`` run
+        beside it, and its requests come to their server; None: it is parked.
 
         Raises:
             NotExecutableError: its file is missing or no program.
@@ -82,12 +84,13 @@ class RuntimeProcess:
                 ProcessSpec(
                     argv=() if forked else wrapped(launch.argv, variables or {}),
                     environment=(
-                        parked_variables(launch.environment, root=sandbox.root)
+                        parked_variables(launch.environment, known, root=sandbox.root)
                         if variables is None
                         else _with_records(launch, variables)
                     ),
                     # What is mounted over a folder does not show to who is in it already.
-                    cwd="/" if variables is None else "/var/task",
+                    cwd="/" if variables is None else _TASK,
+                    cwd_once_fitted=_TASK if variables is None and launch.led else None,
                     fds=fds,
                     descriptors_max=settings.descriptors_max,
                 )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from alonzo.environments.values import Reply
+from alonzo.lib.tasks import Moment, Turn
 from alonzo.sandbox.base import ExitStatus, Process
 
 log = logging.getLogger("alonzo.environments")
@@ -86,13 +87,14 @@ class RuntimeSignals:
     def __init__(self, on_idle_loss: Callable[[], None]) -> None:
         self.on_idle_loss = on_idle_loss
         self._expected: str | None = None
-        self._waiting: asyncio.Future[Signal] | None = None
+        self._waiting: Moment[Signal] | None = None
         self._process: Process | None = None
         # One timer for all waits: a wait that ends in time leaves it for the next one to move.
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s = 0.0
         self._until_s = 0.0
-        self._loop = asyncio.get_running_loop()
+        self._turn = Turn.of_loop()
+        self._loop = self._turn.loop
         self._broken = False
         self._stopped = False
         self.others: Others | None = None
@@ -125,7 +127,7 @@ class RuntimeSignals:
 
     def _expect(self, what: str) -> None:
         self._expected = what
-        self._waiting = self._loop.create_future()
+        self._waiting = Moment(self._turn)
         if self._stopped:
             self._give(Stopped())
         elif self.failed is not None:
@@ -177,7 +179,7 @@ class RuntimeSignals:
 
     def _give(self, signal: Signal) -> None:
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(signal)
+            self._waiting.give(signal)
 
     def stop(self) -> None:
         """Tell who waits, now or later, that the environment is being ended."""

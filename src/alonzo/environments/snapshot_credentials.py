@@ -14,7 +14,7 @@ from alonzo.environments.surroundings import Surroundings
 from alonzo.lib.clock import iso_ms
 from alonzo.model.context import Principal
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import AccessKey
+from alonzo.model.ports.identity import AccessKey
 
 #: A session lasts so long, and is handed out for the first half of it.
 _SESSION_S = 3600

@@ -8,7 +8,7 @@ from alonzo.environments.inits import TIMEOUT, InitFailure
 from alonzo.environments.package import Package
 from alonzo.model.errors import AwsError
 
-#: The time for an init that becomes a snapshot, if the function's own is not longer.
+#: The time for an init that no call waits for, if the function's own is not longer.
 #: Source: Lambda developer guide, execution environment lifecycle.
 INIT_S_MIN = 130.0
 

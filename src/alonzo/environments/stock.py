@@ -22,10 +22,10 @@ from pathlib import Path
 
 from alonzo.environments import stock_rules
 from alonzo.environments.home import Home, Kind, Rung, kind_of, nothing, rungs_of
-from alonzo.environments.stock_rules import Heat
+from alonzo.environments.stock_rules import Demand, Heat
 from alonzo.environments.surroundings import Surroundings
 from alonzo.lib.tasks import TaskScope
-from alonzo.runtimes.base import Launch
+from alonzo.runtimes.base import PARKED_BYTES, Launch
 from alonzo.sandbox.base import Fitting, SandboxError, ZygoteError
 
 log = logging.getLogger("alonzo.environments")
@@ -61,7 +61,8 @@ class _Outage:
     """A rung that does not work, for now."""
 
     launch: Launch
-    rung: Rung
+    kind: Kind
+    error: str
     until_s: float
     pause_s: float
 
@@ -71,13 +72,25 @@ class _Shelf:
     """The homes of one kind. ``launch`` is one of those that they are for."""
 
     launch: Launch
-    rung: Rung
+    kind: Kind
     heat: Heat
     parked: list[Home] = field(default_factory=list[Home])
     waiting: deque[asyncio.Future[Home]] = field(default_factory=deque[asyncio.Future[Home]])
     making: int = 0
     failures: int = 0
     paused_until_s: float = 0.0
+
+    @property
+    def demand(self) -> Demand:
+        """What there is to say for it."""
+        exec_only = self.kind.rung is Rung.EXEC
+        n_bytes = PARKED_BYTES if exec_only else self.launch.parked_bytes
+        return Demand(self.heat, n_bytes, lasting=not self.kind.known)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing on it, nor anybody who waits for something."""
+        return not (self.parked or self.making or self.waiting)
 
     def next_waiting(self) -> asyncio.Future[Home] | None:
         """Who waits longest and has not given up."""
@@ -123,14 +136,14 @@ class Stock:
 
     def has(self, launch: Launch, variables: Mapping[str, str]) -> bool:
         """Whether one is parked that ``take()`` would hand out at once."""
-        shelf = self._shelves.get(kind_of(launch, self._rung(launch, variables)))
+        shelf = self._shelves.get(self._kind(launch, variables))
         return shelf is not None and bool(shelf.parked)
 
     # Demand
 
     def expect(self, launch: Launch, variables: Mapping[str, str], *, soon: bool = True) -> None:
         """Somebody may take one for ``launch``, and ``soon`` probably will: a function is new."""
-        shelf = self._shelf(launch, self._rung(launch, variables))
+        shelf = self._shelf(launch, self._kind(launch, variables))
         if soon:
             self._warm(shelf)
         self._wake.set()
@@ -161,24 +174,25 @@ class Stock:
     async def take(self, launch: Launch, variables: Mapping[str, str]) -> Home:
         """One for ``launch``, which is the caller's from now on.
 
-        ``variables`` are the user's own: some can only be had by executing a program with them.
+        ``variables`` are those known by now: some can only be had by executing a program with them.
 
         Raises:
             SandboxError: none can be made.
         """
         while True:
-            rung = self._rung(launch, variables)
+            kind = self._kind(launch, variables)
             try:
-                return await self._take(self._shelf(launch, rung))
+                return await self._take(self._shelf(launch, kind))
             except ZygoteError as err:
-                self._give_up(launch, rung, err)
+                self._give_up(launch, kind, err)
 
     async def _take(self, shelf: _Shelf) -> Home:
         self._warm(shelf)
         self._claimed_at_s = self._around.clock.monotonic_s()
         self._wake.set()
         while shelf.parked:
-            home = shelf.parked.pop()
+            # The oldest: what was executed ahead has had the most time to load what it needs.
+            home = shelf.parked.pop(0)
             if not home.is_lost:
                 return home
         if self._closed:
@@ -198,23 +212,29 @@ class Stock:
 
     # The ladder
 
-    def _rung(self, launch: Launch, variables: Mapping[str, str]) -> Rung:
-        for rung in rungs_of(launch, variables):
-            if not self._outages or kind_of(launch, rung) not in self._outages:
-                return rung
-        return Rung.EXEC
+    def _kind(self, launch: Launch, variables: Mapping[str, str]) -> Kind:
+        """The kind that serves, of the best rung that works."""
+        for rung in rungs_of(launch, variables) if self._can_park(launch) else ():
+            kind = kind_of(launch, rung, variables)
+            if kind not in self._outages:
+                return kind
+        return kind_of(launch, Rung.EXEC, variables)
 
-    def _give_up(self, launch: Launch, rung: Rung, err: ZygoteError) -> None:
+    def _can_park(self, launch: Launch) -> bool:
+        return not launch.led or self._around.backend.leads
+
+    def _give_up(self, launch: Launch, kind: Kind, err: ZygoteError) -> None:
         """The next rung serves until this one works again."""
-        kind = kind_of(launch, rung)
         now_s = self._around.clock.monotonic_s()
         outage = self._outages.get(kind)
         if outage is not None:
             outage.pause_s = min(2 * outage.pause_s, _OUTAGE_S_MAX)
             outage.until_s = now_s + outage.pause_s
             return
-        self._outages[kind] = _Outage(launch, rung, now_s + _OUTAGE_S, _OUTAGE_S)
-        log.warning("stock.no_zygote", extra={"argv": launch.argv, "error": str(err)})
+        # What keeps the zygotes of all kinds from working is said once.
+        if all(each.error != str(err) for each in self._outages.values()):
+            log.warning("stock.no_zygote", extra={"argv": launch.argv, "error": str(err)})
+        self._outages[kind] = _Outage(launch, kind, str(err), now_s + _OUTAGE_S, _OUTAGE_S)
         shelf = self._shelves.pop(kind, None)
         if shelf is None:
             return
@@ -222,7 +242,7 @@ class Stock:
             self._close(home)
         while (wish := shelf.next_waiting()) is not None:
             wish.set_exception(err)
-        self._shelf(launch, self._rung(launch, {})).heat = shelf.heat
+        self._shelf(launch, self._kind(launch, dict(kind.known))).heat = shelf.heat
         self._wake.set()
 
     def _try_again(self, now_s: float) -> None:
@@ -234,17 +254,17 @@ class Stock:
 
     async def _probe(self, outage: _Outage) -> None:
         try:
-            home = await Home.make(outage.launch, outage.rung, self._around)
+            home = await self._make_home(outage.launch, outage.kind)
         except ZygoteError as err:
-            self._give_up(outage.launch, outage.rung, err)
+            self._give_up(outage.launch, outage.kind, err)
         except SandboxError:  # Of another cause, which says nothing about the rung.
             outage.until_s = self._around.clock.monotonic_s() + outage.pause_s
         else:
-            meanwhile = kind_of(outage.launch, self._rung(outage.launch, {}))
-            self._outages.pop(kind_of(outage.launch, outage.rung), None)
+            meanwhile = self._kind(outage.launch, dict(outage.kind.known))
+            self._outages.pop(outage.kind, None)
             self._clear(meanwhile)
             log.warning("stock.zygote_works_again", extra={"argv": outage.launch.argv})
-            self._put(self._shelf(outage.launch, outage.rung), home)
+            self._put(self._shelf(outage.launch, outage.kind), home)
 
     def _clear(self, kind: Kind) -> None:
         """Keep none of a kind any more, until one is asked for."""
@@ -254,12 +274,11 @@ class Stock:
             for home in shelf.parked:
                 self._close(home)
 
-    def _shelf(self, launch: Launch, rung: Rung) -> _Shelf:
-        kind = kind_of(launch, rung)
+    def _shelf(self, launch: Launch, kind: Kind) -> _Shelf:
         shelf = self._shelves.get(kind)
         if shelf is None:
             heat = Heat(0.0, self._around.clock.monotonic_s())
-            shelf = self._shelves[kind] = _Shelf(launch, rung, heat)
+            shelf = self._shelves[kind] = _Shelf(launch, kind, heat)
         return shelf
 
     # Making
@@ -275,12 +294,15 @@ class Stock:
         self._making += 1
         self._makers.spawn(self._make(shelf), name="make a home")
 
+    async def _make_home(self, launch: Launch, kind: Kind) -> Home:
+        return await Home.make(launch, kind.rung, self._around, known=dict(kind.known))
+
     async def _make(self, shelf: _Shelf) -> None:
         home: Home | None = None
         try:
-            home = await Home.make(shelf.launch, shelf.rung, self._around)
+            home = await self._make_home(shelf.launch, shelf.kind)
         except ZygoteError as err:
-            self._give_up(shelf.launch, shelf.rung, err)
+            self._give_up(shelf.launch, shelf.kind, err)
         except Exception as err:  # noqa: BLE001 - whatever it is, the claim that waits must hear
             self._pause(shelf)
             wish = shelf.next_waiting()
@@ -298,7 +320,7 @@ class Stock:
 
     def _put(self, shelf: _Shelf, home: Home) -> None:
         """Give a home to who waits longest, or put it on its shelf."""
-        current = self._shelves.get(kind_of(shelf.launch, shelf.rung)) is shelf
+        current = self._shelves.get(shelf.kind) is shelf
         if self._closed or home.is_lost or not current:
             self._close(home)
         elif (wish := shelf.next_waiting()) is not None:
@@ -352,6 +374,7 @@ class Stock:
         now_s = self._around.clock.monotonic_s()
         wait_s = _LOOK_EVERY_S
         self._try_again(now_s)
+        self._forget(now_s)
         targets = self._targets(now_s)
         for shelf, target in targets.items():
             if len(shelf.parked) > target:
@@ -370,10 +393,15 @@ class Stock:
                 self._begin(shelf)
         return wait_s
 
+    def _forget(self, now_s: float) -> None:
+        for shelf in [each for each in self._shelves.values() if each.demand.forgotten(now_s)]:
+            if shelf.is_bare:
+                del self._shelves[shelf.kind]
+
     def _targets(self, now_s: float) -> dict[_Shelf, int]:
         settings = self._settings
         return stock_rules.wanted(
-            {shelf: shelf.heat for shelf in self._shelves.values()},
+            {shelf: shelf.demand for shelf in self._shelves.values()},
             now_s=now_s,
             floor=settings.parked_floor,
             room=stock_rules.room(

@@ -11,7 +11,8 @@ from alonzo.environments.values import EnvironmentSettings
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.lib.tasks import TaskScope
-from alonzo.model.ports import LogSink, RoleCredentials
+from alonzo.model.ports.identity import RoleCredentials
+from alonzo.model.ports.logs import LogSink, Meter
 from alonzo.sandbox.base import Backend
 
 #: Answers requests that a function makes to the platform; gives back how to stop.
@@ -31,3 +32,4 @@ class Surroundings:
     scope: TaskScope
     settings: EnvironmentSettings
     telemetry_budget: Budget = field(default_factory=Budget)
+    meter: Meter | None = None

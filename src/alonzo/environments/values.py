@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from alonzo.environments.intake import Intake
 from alonzo.model.limits import (
     DESCRIPTORS_MAX,
     INIT_TIMEOUT_S,
     PROCESSES_MAX,
     RESPONSE_BYTES_MAX,
+    SCALING_MAX,
+    SCALING_PERIOD_S,
 )
 
 #: Memory that buys one whole processor. Source: Lambda developer guide, memory and computing power.
@@ -26,6 +29,8 @@ class Invocation:
 
     ``invoked_arn`` is the ARN as the caller addressed it. ``attempt_id`` differs between attempts
     of the same request. ``log_tail`` asks for the last part of the log in the outcome.
+    ``caller_trace`` is the trace header that the caller sent; None for an event. ``intake``
+    takes a response that comes in pieces; None: the outcome has it whole.
     """
 
     request_id: str
@@ -36,13 +41,16 @@ class Invocation:
     client_context: str | None = None
     tenant_id: str | None = None
     log_tail: bool = False
+    caller_trace: str | None = None
+    intake: Intake | None = None
 
 
 @dataclass(slots=True)
 class Usage:
     """What an attempt used; durations in milliseconds, memory in MiB.
 
-    ``restore_ms``: a snapshot was restored for it, in place of an init.
+    ``restore_ms``: a snapshot was restored for it, in place of an init. ``provisioned``: it ran on
+    provisioned concurrency. ``streamed_bytes``: the length of a response that came in pieces.
     """
 
     duration_ms: float
@@ -51,6 +59,8 @@ class Usage:
     memory_mib: int
     peak_memory_mib: int
     restore_ms: float | None = None
+    provisioned: bool = False
+    streamed_bytes: int = 0
 
 
 def billed_ms(duration_ms: float, init_ms: float | None, restore_ms: float | None) -> int:
@@ -92,12 +102,15 @@ class EnvironmentSettings:
     """How environments are kept. AWS's values are the defaults; each may be set higher.
 
     ``freeze_after_s``: an environment that stays idle this long is frozen. AWS freezes at once; the
-    short wait keeps a busy one from being frozen and thawed between two calls.
+    short wait keeps a busy one from being frozen and thawed between two calls. It grows up to
+    sixteen times where that happens all the same (``freezer.py``).
     ``keep_alive_s``: an idle environment ends after this. ``age_s_max``: no environment serves
     longer, which also bounds the life of its credentials.
     ``parked_floor``: sandboxes kept ready for each runtime in use; demand adds to it.
     ``parked_max``: all that are ready together; ``parked_memory_share``: the part of the host's
     available memory that they may take.
+    ``scaling_max``: environments that a function may gain in ``scaling_period_s``, each way: on
+    demand, and provisioned.
     ``cpu_limited``: after init an environment has the share of a processor that its memory buys.
     """
 
@@ -113,4 +126,6 @@ class EnvironmentSettings:
     parked_floor: int = 2
     parked_max: int = 128
     parked_memory_share: float = 0.1
+    scaling_max: int = SCALING_MAX
+    scaling_period_s: float = SCALING_PERIOD_S
     cpu_limited: bool = True

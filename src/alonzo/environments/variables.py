@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from alonzo.environments.extensions import wrapper
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import AccessKey
+from alonzo.model.ports.identity import AccessKey
 from alonzo.sandbox.places import placed
 
 #: What every managed runtime has, whatever its language.
@@ -22,14 +23,21 @@ _COMMON = {
     "LAMBDA_TASK_ROOT": "/var/task",
     "LAMBDA_RUNTIME_DIR": "/var/runtime",
     "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+    "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
+    "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
+    "_AWS_XRAY_DAEMON_PORT": "2000",
 }
+
+#: Reserved, and known as soon as there is a function.
+MEMORY_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 
 #: Tells a bootstrap to wait for its variables. No function ever sees a name that begins so.
 _OURS = "_ALONZO_"
 _PARK = "_ALONZO_PARK"
 
-#: A user's own variable whose path the platform itself goes to.
-_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+#: How an environment came to be. Source: Lambda developer guide, environment variables.
+ON_DEMAND = "on-demand"
+PROVISIONED = "provisioned-concurrency"
 
 RUNTIME_API_HOST = "127.0.0.1"
 RUNTIME_API_PORT = 9001
@@ -40,9 +48,16 @@ def zygote_variables() -> dict[str, str]:
     return {"LD_LIBRARY_PATH": _COMMON["LD_LIBRARY_PATH"]}
 
 
-def parked_variables(of_runtime: Mapping[str, str], *, root: str = "") -> dict[str, str]:
-    """What a process starts with that will be told later whose it is."""
-    return _below(root, {**_COMMON, **of_runtime, _PARK: "1"}, of_runtime)
+def early_variables(version: ServingVersion) -> dict[str, str]:
+    """Those of a function's variables that are known before it has an environment."""
+    return {**version.environment, MEMORY_SIZE: str(version.memory_mib)}
+
+
+def parked_variables(
+    of_runtime: Mapping[str, str], known: Mapping[str, str], *, root: str = ""
+) -> dict[str, str]:
+    """What a process starts with that is told later whose it is; ``known`` is all it knows."""
+    return _below(root, {**_COMMON, **of_runtime, **known, _PARK: "1"}, of_runtime)
 
 
 def _below(root: str, variables: dict[str, str], of_runtime: Mapping[str, str]) -> dict[str, str]:
@@ -53,7 +68,7 @@ def _below(root: str, variables: dict[str, str], of_runtime: Mapping[str, str]) 
     """
     if not root:
         return variables
-    ours = _COMMON.keys() | of_runtime.keys() | {_WRAPPER}
+    ours = _COMMON.keys() | of_runtime.keys() | {wrapper.VARIABLE}
     return {
         "TMPDIR": placed("/tmp", root),  # noqa: S108 - inside
         **{name: placed(text, root) if name in ours else text for name, text in variables.items()},
@@ -69,7 +84,7 @@ def runtime_variables(
     endpoint_port: int,
     runtime_api_port: int = RUNTIME_API_PORT,
     root: str = "",
-    initialization_type: str = "on-demand",
+    initialization_type: str = ON_DEMAND,
 ) -> dict[str, str]:
     """All variables, the reserved ones last, so that no user variable can replace one.
 
@@ -81,7 +96,7 @@ def runtime_variables(
         "AWS_DEFAULT_REGION": version.key.region,
         "AWS_LAMBDA_FUNCTION_NAME": version.key.name,
         "AWS_LAMBDA_FUNCTION_VERSION": version.version,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(version.memory_mib),
+        MEMORY_SIZE: str(version.memory_mib),
         "AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type,
         "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,

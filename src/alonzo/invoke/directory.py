@@ -7,7 +7,7 @@ function changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from alonzo.invoke.concurrency import Reservations
@@ -148,7 +148,15 @@ class Directory:
         function = self._known.get(ref.key) or await self._learn(ref.key)
         if function is None:
             return EventPolicy()
-        return function.policies.get(ref.qualifier or LATEST, function.default_policy)
+        qualifier = ref.qualifier or LATEST
+        policy = function.policies.get(qualifier, function.default_policy)
+        # Versions that share an alias' calls have the same role and dead-letter queue.
+        alias = function.aliases.get(qualifier)
+        target = function.targets.get(qualifier if alias is None else alias.version)
+        if target is None:
+            return policy
+        version = target.version
+        return replace(policy, dead_letter=version.dead_letter, role=version.role)
 
     async def _learn(self, key: FunctionKey) -> _Function | None:
         changes = self._changes
@@ -183,7 +191,9 @@ def _read_function(db: Connection, key: FunctionKey) -> _Function | None:
     row = db.one(_SQL.find_function, where)
     if row is None:
         return None
-    reservations = Reservations(row["reserved_concurrency"], row["reserved_in_region"])
+    reservations = Reservations(
+        row["reserved_concurrency"], row["reserved_in_region"], row["provisioned_in_region"]
+    )
     blocked = reservations.function == 0
     stops_loops = row["recursive_loop"] == "Terminate"
     versions = db.all(_SQL.versions_of_function, where)

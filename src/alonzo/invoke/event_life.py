@@ -8,6 +8,7 @@
                             |-- failed, none left ---------------------> over: RetriesExhausted
     waiting or running -----'-- the next try would come too late ----> over: EventAgeExceeded
     waiting ------------------- the function's reservation is 0 -----> over: ZeroReservedConcurrency
+    not accepted -------------- it would go on with a loop ----------> over: RecursiveInvocation
 
 * Only a run that the function itself fails is an attempt. A refusal spends none.
 * A run that a death of the daemon cuts may have ended or not. It counts as an attempt if an
@@ -38,6 +39,7 @@ class Condition(StrEnum):
     RETRIES_EXHAUSTED = "RetriesExhausted"
     EVENT_AGE_EXCEEDED = "EventAgeExceeded"
     ZERO_RESERVED_CONCURRENCY = "ZeroReservedConcurrency"
+    RECURSIVE_INVOCATION = "RecursiveInvocation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class EventPolicy:
     """What holds for the events of one function, version or alias.
 
     ``retries_max`` are attempts after the first. ``on_success`` and ``on_failure`` are the ARNs of
-    destinations. ``blocked``: the function's reserved concurrency is 0.
+    destinations, ``dead_letter`` that of a dead-letter queue or topic; deliveries are made with
+    ``role``. ``blocked``: the function's reserved concurrency is 0.
     """
 
     retries_max: int = EVENT_RETRIES_MAX
@@ -53,6 +56,13 @@ class EventPolicy:
     on_success: str | None = None
     on_failure: str | None = None
     blocked: bool = False
+    dead_letter: str | None = None
+    role: str = ""
+
+    @property
+    def keeps_errors(self) -> bool:
+        """Whether somebody is told how the last run failed."""
+        return self.on_failure is not None or self.dead_letter is not None
 
     def destination(self, condition: Condition) -> str | None:
         """Where the record of an event goes that ended so, or None."""

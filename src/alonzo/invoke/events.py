@@ -5,9 +5,11 @@
   is one of a process that ended, and is forgotten.
 * When an event runs again, and how it ends, is decided by ``event_life.py``. What a death must
   not change is stored before it matters.
-* The commit that ends an event also stores its record, where one goes to a destination.
+* The commit that ends an event also stores its record and its dead letter, where somebody gets
+  them (``endings.py``).
 * A store that fails stops nothing: each step is tried again until the store can do it.
-* No function takes all the slots: see ``rules.share_slots``.
+* No function takes all the slots: see ``rules.share_slots``; one that is throttled takes no more
+  than it can use: see ``pacing.py``.
 """
 
 from __future__ import annotations
@@ -15,24 +17,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from alonzo.invoke import event_life
 from alonzo.invoke.deliveries import add_delivery, log_lost
-from alonzo.invoke.event_life import Again, EventPolicy, Life, Over, Run
-from alonzo.invoke.invocation_record import invocation_record
+from alonzo.invoke.endings import TOO_LARGE, Ended, plan_deliveries
+from alonzo.invoke.event_life import Again, Condition, EventPolicy, Life, Over, Run
+from alonzo.invoke.pacing import Pacing
+from alonzo.invoke.recursion import loop_stopped
 from alonzo.invoke.retries import until_stored
 from alonzo.invoke.rules import share_slots
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.lib.tasks import TaskScope
-from alonzo.model.arns import LATEST, FunctionKey, FunctionRef
+from alonzo.model.arns import FunctionKey, FunctionRef
 from alonzo.model.errors import AwsError
 from alonzo.model.invocations import InvokeRequest
 from alonzo.model.limits import ASYNC_PAYLOAD_BYTES_MAX
+from alonzo.model.metering import LambdaMetric, Uncounted
+from alonzo.model.ports.logs import FunctionMetrics
 from alonzo.store.base import Connection, Row, Store, StoreError
 from alonzo.store.queries import load
 
@@ -90,10 +96,10 @@ class EventRunner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """An event that is over, and the row of its record if one goes to a destination."""
+    """An event that is over, and the rows of what is sent of it."""
 
-    event: Event
-    delivery: Mapping[str, Any] | None
+    event_id: int
+    deliveries: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +113,24 @@ class _Claim:
 class EventQueue:
     """Accepts events and runs them."""
 
-    def __init__(self, store: Store, clock: Clock, ids: IdSource) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: IdSource,
+        *,
+        metrics: FunctionMetrics | None = None,
+        record_bytes_max: int = ASYNC_PAYLOAD_BYTES_MAX,
+    ) -> None:
+        """``record_bytes_max``: a longer record is not delivered; no event could hold it."""
         self._store = store
         self._clock = clock
         self._ids = ids
+        self._metrics = metrics or Uncounted()
+        self._record_bytes_max = record_bytes_max
         self._nudged = asyncio.Event()
         self._in_hand: dict[int, Event] = {}
+        self._pacing = Pacing(_PARALLEL_MAX)
         self._stopping = asyncio.Event()
         self._handed_back = False
         self._ended = asyncio.Event()
@@ -137,6 +155,30 @@ class EventQueue:
         }
         await self._store.tx(lambda db: db.execute(_SQL.add_event, row))
         self._nudged.set()
+
+    async def refuse(
+        self, request: InvokeRequest, ref: FunctionRef, trace_header: str, policy: EventPolicy
+    ) -> None:
+        """Have those hear of it who are to, that an event would have gone on with a loop.
+
+        Raises:
+            StoreError: it could not be kept.
+        """
+        rows = self._plan(
+            Ended(
+                request_id=request.request_id,
+                ref=ref,
+                payload=request.payload or b"{}",
+                trace_header=trace_header,
+                over=Over(Condition.RECURSIVE_INVOCATION, 0),
+                last=None,
+                refusal=loop_stopped(),
+                is_record=request.is_record,
+            ),
+            policy,
+        )
+        if rows:
+            await self._store.tx(lambda db: _add_deliveries(db, rows))
 
     def nudge(self) -> None:
         """Look at the queue and the clock soon. Never blocks."""
@@ -188,15 +230,19 @@ class EventQueue:
         self._nudged.clear()
         now_s = self._clock.now_s()
         held = Counter(event.ref.key.path for event in self._in_hand.values())
-        rows, next_due_at_s = await self._store.read(lambda db: _due(db, now_s, held))
+        ceilings = self._pacing.ceilings(now_s)
+        rows, next_due_at_s = await self._store.read(lambda db: _due(db, now_s, held, ceilings))
         if not rows:
-            await self._wait_for_work(next_due_at_s)
+            ends = (next_due_at_s, self._pacing.pause_ends_at_s(now_s))
+            known = [at_s for at_s in ends if at_s is not None]
+            await self._wait_for_work(min(known, default=None))
             return
         claim = await self._decide([_event(row) for row in rows], runner, now_s)
         await self._store.tx(lambda db: _claim(db, claim))
         await faults.reach("events.after_claim")
         for event, policy in claim.running:
             self._in_hand[event.id] = event
+            self._pacing.started(event.ref.key.path)
             scope.spawn(self._carry(event, policy, runner), name=f"event {event.request_id}")
 
     async def _decide(self, due: list[Event], runner: EventRunner, now_s: float) -> _Claim:
@@ -210,7 +256,6 @@ class EventQueue:
             if over is None:
                 claim.running.append((event, policy))
             else:
-                _log_dropped(event, over.condition)
                 claim.over.append(self._end(event, policy, over, event.last))
         return claim
 
@@ -241,25 +286,33 @@ class EventQueue:
         """Try it once. Answers how it is over, or how it goes back into the queue."""
         try:
             run = await runner.run_event(event)
+        except asyncio.CancelledError:
+            self._pacing.cut(event.ref.key.path)
+            raise
         except Exception as err:  # noqa: BLE001 - an event outlives any error of ours
             return self._after_refusal(event, policy, err)
+        self._pacing.ran(event.ref.key.path)
         await faults.reach("events.after_run")
         verdict = event_life.after_run(event.life, policy, run, self._clock.now_s())
         if isinstance(verdict, Again):
-            return self._back(event, verdict, _kept(run, policy))
-        if run.failed:
-            _log_dropped(event, verdict.condition)
+            return self._back(event, verdict, self._kept(run, policy))
         return self._end(event, policy, verdict, run)
 
     def _after_refusal(self, event: Event, policy: EventPolicy, err: Exception) -> _Ending | Row:
+        final = isinstance(err, AwsError) and err.code in _FINAL
+        if self._handed_back or final:
+            self._pacing.cut(event.ref.key.path)
+        else:
+            self._pacing.refused(event.ref.key.path, self._clock.now_s())
         if self._handed_back:
             return self._as_not_tried(event)
-        final = isinstance(err, AwsError) and err.code in _FINAL
         verdict = event_life.after_refusal(event.life, policy, self._clock.now_s(), final=final)
         if isinstance(verdict, Over):
-            _log_dropped(event, f"{verdict.condition} after {err!r}")
-            return self._end(event, policy, verdict, event.last)
-        log.warning("event.postponed", extra={"request": event.request_id}, exc_info=err)
+            return self._end(event, policy, verdict, event.last, err)
+        # A refusal says itself what it is; where it came from is known of it.
+        trace = None if isinstance(err, AwsError) else err
+        said = {"request": event.request_id, "reason": repr(err)}
+        log.warning("event.postponed", extra=said, exc_info=trace)
         return self._back(event, verdict, event.last)
 
     def _as_not_tried(self, event: Event) -> Row:
@@ -277,32 +330,50 @@ class EventQueue:
             "last_version": last and last.executed_version,
         }
 
-    def _end(self, event: Event, policy: EventPolicy, over: Over, last: Run | None) -> _Ending:
-        target_arn = policy.destination(over.condition)
-        if target_arn is None:
-            return _Ending(event, None)
-        now_s = self._clock.now_s()
-        sender_arn = event.ref.key.qualified(event.ref.qualifier or LATEST)
-        record = invocation_record(
+    def _kept(self, run: Run, policy: EventPolicy) -> Run | None:
+        """The run, if somebody may be told of it; no record could hold a longer answer."""
+        wanted = policy.keeps_errors and len(run.payload) <= self._record_bytes_max
+        return run if wanted else None
+
+    def _end(
+        self,
+        event: Event,
+        policy: EventPolicy,
+        over: Over,
+        last: Run | None,
+        refusal: Exception | None = None,
+    ) -> _Ending:
+        """How an event is over. One that nobody hears of is logged."""
+        ended = Ended(
             request_id=event.request_id,
-            function_arn=sender_arn,
+            ref=event.ref,
             payload=event.payload,
+            trace_header=event.trace_header,
             over=over,
             last=last,
-            now_s=now_s,
+            refusal=refusal,
         )
-        if record is None:
-            log_lost(sender_arn, target_arn, "The record is too large.")
-            return _Ending(event, None)
-        delivery = {
-            "request_id": self._ids.uuid(),
-            "sender_arn": sender_arn,
-            "target_arn": target_arn,
-            "now_s": now_s,
-            "trace_header": event.trace_header,
-            "record": record,
-        }
-        return _Ending(event, delivery)
+        rows = self._plan(ended, policy)
+        if over.condition is not Condition.SUCCESS:
+            self._metrics.add_nowait(LambdaMetric.ASYNC_EVENTS_DROPPED, event.ref)
+            if not rows:
+                after = "" if refusal is None else f" after {refusal!r}"
+                said = {"request": event.request_id, "reason": f"{over.condition}{after}"}
+                log.warning("event.dropped", extra=said)
+        return _Ending(event.id, rows)
+
+    def _plan(self, ended: Ended, policy: EventPolicy) -> tuple[Mapping[str, Any], ...]:
+        planned = plan_deliveries(
+            ended,
+            policy,
+            self._ids.uuid,
+            self._clock.now_s(),
+            record_bytes_max=self._record_bytes_max,
+        )
+        for target_arn in planned.too_large_for:
+            log_lost(ended.sender_arn, target_arn, TOO_LARGE)
+            self._metrics.add_nowait(LambdaMetric.DESTINATION_DELIVERY_FAILURES, ended.ref)
+        return planned.rows
 
     async def _settle(self, step: _Ending | Row) -> None:
         if isinstance(step, _Ending):
@@ -311,17 +382,19 @@ class EventQueue:
             await self._store.tx(lambda db: db.execute(_SQL.put_back_event, step))
 
 
-def _due(db: Connection, now_s: float, held: Mapping[str, int]) -> tuple[list[Row], float | None]:
+def _due(
+    db: Connection, now_s: float, held: Mapping[str, int], ceilings: Mapping[str, int]
+) -> tuple[list[Row], float | None]:
     """Events to claim now, and when the next of the others comes due. Reads only.
 
-    ``held`` are the slots in use, by function. A due event that gets none waits for another event
-    to end, and not for a time.
+    ``held`` are the slots in use, by function, ``ceilings`` what some may use (``pacing.py``). A
+    due event that gets none waits for another event to end, or a pause, and not for its own time.
     """
     waiting = db.all(_SQL.waiting_functions)
     due = [row["function_path"] for row in waiting if row["due_at_s"] <= now_s]
     later = [row["due_at_s"] for row in waiting if row["due_at_s"] > now_s]
     rows: list[Row] = []
-    for function_path, limit in share_slots(due, held, _PARALLEL_MAX).items():
+    for function_path, limit in share_slots(due, held, _PARALLEL_MAX, ceilings).items():
         values = {"function_path": function_path, "now_s": now_s, "limit": limit}
         rows += db.all(_SQL.due_events, values)
     return rows, min(later, default=None)
@@ -334,19 +407,13 @@ def _claim(db: Connection, claim: _Claim) -> None:
 
 
 def _finish(db: Connection, ending: _Ending) -> None:
-    if db.execute(_SQL.finish_event, {"id": ending.event.id}) and ending.delivery is not None:
-        add_delivery(db, ending.delivery)
+    if db.execute(_SQL.finish_event, {"id": ending.event_id}):
+        _add_deliveries(db, ending.deliveries)
 
 
-def _kept(run: Run, policy: EventPolicy) -> Run | None:
-    """The run, if a record may have to show it; no record could hold a longer answer."""
-    wanted = policy.on_failure is not None and len(run.payload) <= ASYNC_PAYLOAD_BYTES_MAX
-    return run if wanted else None
-
-
-def _log_dropped(event: Event, reason: str) -> None:
-    """An event is over and was not handled. Only its destination hears of it, if it has one."""
-    log.warning("event.dropped", extra={"request": event.request_id, "reason": reason})
+def _add_deliveries(db: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    for row in rows:
+        add_delivery(db, row)
 
 
 def _event(row: Row) -> Event:

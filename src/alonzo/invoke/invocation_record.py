@@ -22,14 +22,15 @@ def invocation_record(
     over: Over,
     last: Run | None,
     now_s: float,
+    bytes_max: int = ASYNC_PAYLOAD_BYTES_MAX,
 ) -> bytes | None:
     """The record as JSON; None if it is larger than an event may be, so that no one could get it.
 
     ``function_arn`` is qualified, ``payload`` the event. ``last`` is the last run that ended, None
-    if there was none.
+    if there was none. ``bytes_max`` is the limit of events.
     """
     parts_bytes = len(payload) + (0 if last is None else len(last.payload))
-    if parts_bytes > ASYNC_PAYLOAD_BYTES_MAX:
+    if parts_bytes > bytes_max:
         return None
     record: dict[str, Any] = {
         "version": "1.0",
@@ -49,7 +50,7 @@ def invocation_record(
         record["responseContext"] = context
         record["responsePayload"] = _embedded(last.payload)
     document = orjson.dumps(record)
-    return document if len(document) <= ASYNC_PAYLOAD_BYTES_MAX else None
+    return document if len(document) <= bytes_max else None
 
 
 def _embedded(payload: bytes) -> object:

@@ -7,7 +7,8 @@ from typing import Any
 
 from alonzo.model.context import RequestContext
 from alonzo.model.invocations import InvocationType, InvokeRequest
-from alonzo.model.ports import Invoker, Operations
+from alonzo.model.ports.invoking import Invoker
+from alonzo.model.ports.operations import Operations
 
 
 def operations(invoker: Invoker) -> Operations:

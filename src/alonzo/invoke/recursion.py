@@ -52,9 +52,14 @@ def check_recursion(runs_before: int) -> None:
         AwsError: RecursiveInvocationException, with the text of the service model.
     """
     if runs_before >= RECURSIVE_INVOCATIONS_MAX:
-        raise AwsError(
-            "RecursiveInvocationException",
-            "Lambda has detected your function being invoked in a recursive loop with other "
-            "Amazon Web Services resources and stopped your function's invocation.",
-            members={"Type": "User"},
-        )
+        raise loop_stopped()
+
+
+def loop_stopped() -> AwsError:
+    """The refusal of a call that would go on with a loop, with the text of the service model."""
+    return AwsError(
+        "RecursiveInvocationException",
+        "Lambda has detected your function being invoked in a recursive loop with other "
+        "Amazon Web Services resources and stopped your function's invocation.",
+        members={"Type": "User"},
+    )

@@ -7,44 +7,30 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import orjson
 
 from alonzo.model.errors import AwsError, invalid_parameter
 from alonzo.model.invocations import InvocationType
-from alonzo.model.limits import (
-    ASYNC_PAYLOAD_BYTES_MAX,
-    SYNC_PAYLOAD_BYTES_MAX,
-)
-
-PAYLOAD_BYTES_MAX = {
-    InvocationType.REQUEST_RESPONSE: SYNC_PAYLOAD_BYTES_MAX,
-    InvocationType.EVENT: ASYNC_PAYLOAD_BYTES_MAX,
-    InvocationType.DRY_RUN: SYNC_PAYLOAD_BYTES_MAX,
-}
+from alonzo.model.payloads import PayloadLimits, payload_too_large
 
 #: Long enough that a full disk is not hammered, short enough that work goes on soon after it.
 STORE_RETRY_S_MAX = 5.0
 
 _ROOT = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}")
+_SAMPLED = re.compile(r"(?:^|;)\s*Sampled=([01])(?:;|\s|$)")
 
 
-def check_payload(kind: InvocationType, payload: bytes) -> bytes:
+def check_payload(kind: InvocationType, payload: bytes, limits: PayloadLimits) -> bytes:
     """The event as the function will get it: JSON, and ``{}`` where there is none.
 
     Raises:
         RequestEntityTooLargeException: it is longer than its kind may be.
         InvalidRequestContentException: it is not JSON.
     """
-    limit = PAYLOAD_BYTES_MAX[kind]
-    if len(payload) > limit:
-        raise AwsError(
-            "RequestEntityTooLargeException",
-            f"{len(payload)} byte payload is too large for the {kind} invocation type "
-            f"(limit {limit} bytes)",
-            status=413,
-        )
+    if len(payload) > limits.of(kind):
+        raise payload_too_large(len(payload), kind, limits)
     if not payload:
         return b"{}"
     try:
@@ -71,32 +57,50 @@ def check_tenant(isolated: bool, tenant_id: str | None) -> None:
         )
 
 
-def trace_header(incoming: str | None, now_s: float, random_hex: str, lineage: str) -> str:
+def trace_header(
+    incoming: str | None,
+    now_s: float,
+    random_hex: str,
+    lineage: str,
+    *,
+    samples: Callable[[], bool] | None = None,
+) -> str:
     """The trace header of an invocation: the caller's root, or a new one, with a new parent.
 
     ``random_hex`` has 40 hex digits; ``lineage`` is that of this call (``recursion.py``).
-    Source: Lambda developer guide, X-Ray; nobody samples here.
+    What the caller has decided of sampling holds. Where it left that open, ``samples`` is asked:
+    the function has active tracing; without one, nobody samples.
+    Source: Lambda developer guide, X-Ray, sampling.
     """
-    parent = f"Parent={random_hex[24:40]}"
-    if incoming is not None and (root := _ROOT.search(incoming)) is not None:
-        sampled = "1" if "Sampled=1" in incoming else "0"
-        return f"{root[0]};{parent};Sampled={sampled};Lineage={lineage}"
-    return f"Root=1-{int(now_s):08x}-{random_hex[:24]};{parent};Sampled=0;Lineage={lineage}"
+    if incoming is not None and (decided := _SAMPLED.search(incoming)) is not None:
+        sampled = decided[1]
+    else:
+        sampled = "1" if samples is not None and samples() else "0"
+    root = None if incoming is None else _ROOT.search(incoming)
+    text = f"Root=1-{int(now_s):08x}-{random_hex[:24]}" if root is None else root[0]
+    return f"{text};Parent={random_hex[24:40]};Sampled={sampled};Lineage={lineage}"
 
 
-def share_slots(waiting: Iterable[str], held: Mapping[str, int], slots: int) -> dict[str, int]:
+def share_slots(
+    waiting: Iterable[str],
+    held: Mapping[str, int],
+    slots: int,
+    ceilings: Mapping[str, int] | None = None,
+) -> dict[str, int]:
     """How many more events each waiting function may run, dealt one by one in the given order.
 
     A function may hold as many slots as are left free beside it: one alone half of them, two a
     third each, and so on. So there is room for a function that comes later, whatever the others do.
+    ``ceilings`` are what some may hold at most.
     """
+    ceilings = ceilings or {}
     holds = Counter(held)
     free = slots - holds.total()
     shares: Counter[str] = Counter()
     turns = deque(waiting)
     while turns:
         function = turns.popleft()
-        if holds[function] < free:
+        if holds[function] < min(free, ceilings.get(function, slots)):
             holds[function] += 1
             shares[function] += 1
             free -= 1

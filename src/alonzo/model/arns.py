@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from alonzo.model.errors import AwsError, access_denied, invalid_parameter, not_found
 
@@ -30,9 +31,8 @@ _FORM = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionKey:
-    """One function, in one account and region."""
+class FunctionKey(NamedTuple):
+    """One function, in one account and region. A tuple, for its hash: each call takes several."""
 
     account: str
     region: str

@@ -6,11 +6,31 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """What was settled when temporary credentials were issued. Times are epoch seconds.
+
+    ``role_arn`` is None for sessions of users. ``policies`` are documents of session policies,
+    ``policy_arns`` managed ones. ``tags`` belong to the session; the keys of those that go on to
+    sessions of sessions are ``transitive``.
+    """
+
+    name: str
+    issued_at_s: float
+    role_arn: str | None = None
+    policies: tuple[str, ...] = ()
+    policy_arns: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    transitive: tuple[str, ...] = ()
+    source_identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The caller as authentication established it.
 
     ``arn`` and ``user_id`` are what ``sts:GetCallerIdentity`` shows. ``is_root`` is the account's
-    root user, who may do everything.
+    root user, who may do everything. ``identity_id`` is the unique id of the user or role whose
+    policies count; empty for the root user. ``session`` is None for long-lived keys.
     """
 
     account: str
@@ -18,6 +38,8 @@ class Principal:
     user_id: str
     access_key_id: str
     is_root: bool = False
+    identity_id: str = ""
+    session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ class ServingVersion:
     ``generation`` differs between any two records that need different environments; the pool
     ends the environments of an older one. ``code_sha256`` is the hex digest of the zip and names
     its blob; ``layers`` are those of its layers, the first one at the bottom. ``environment``
-    holds the user's variables. Sizes in MiB, times in seconds.
+    holds the user's variables, ``dead_letter`` is the ARN that takes events it could not handle.
+    Sizes in MiB, times in seconds.
     """
 
     key: FunctionKey
@@ -60,6 +61,7 @@ class ServingVersion:
     tracing_mode: str = "PassThrough"
     tenant_isolation: bool = False
     snap_start: bool = False
+    dead_letter: str | None = None
 
     @property
     def arn(self) -> str:
@@ -74,7 +76,8 @@ class ServingVersion:
 
     def to_json(self) -> str:
         """The record as stored."""
-        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+        record = {**asdict(self), "key": self.key._asdict()}
+        return json.dumps(record, separators=(",", ":"), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> ServingVersion:

@@ -1,4 +1,8 @@
-"""One invocation, from the door to the environment and back."""
+"""One invocation, from the door to the environment and back.
+
+Neither record is frozen: that would treble the cost of making it, for each call. Nobody changes
+one all the same.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,13 @@ class InvocationType(StrEnum):
     DRY_RUN = "DryRun"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InvokeRequest:
     """One ``Invoke`` call.
 
     ``function_name`` and ``qualifier`` are as the caller wrote them. ``client_context`` is the
-    decoded JSON text. ``payload`` is kept byte for byte.
+    decoded JSON text. ``payload`` is kept byte for byte. ``is_record``: the payload is the record
+    of another event, and this function its destination.
     """
 
     request_id: str
@@ -36,9 +41,10 @@ class InvokeRequest:
     client_context: str | None = None
     trace_header: str | None = None
     tenant_id: str | None = None
+    is_record: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InvokeResult:
     """What ``Invoke`` answers. ``function_error`` is None or ``Unhandled``; ``log_tail`` raw."""
 

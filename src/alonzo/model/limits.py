@@ -8,6 +8,10 @@ MIB = 1 << 20
 SYNC_PAYLOAD_BYTES_MAX = 6 * MIB
 RESPONSE_BYTES_MAX = SYNC_PAYLOAD_BYTES_MAX + 100
 ASYNC_PAYLOAD_BYTES_MAX = 1 * MIB
+#: A response that is streamed: its length, how much of it goes out at once, and how fast the rest.
+STREAMED_RESPONSE_BYTES_MAX = 200 * MIB
+STREAM_BURST_BYTES = 6 * MIB
+STREAM_BYTES_PER_S = 2 * MIB
 CLIENT_CONTEXT_BYTES_MAX = 3583
 
 ZIP_BYTES_MAX = 50 * MIB
@@ -27,6 +31,11 @@ INIT_TIMEOUT_S = 10.0
 ACCOUNT_CONCURRENCY = 1000
 #: What reservations must leave of it to the functions without one.
 UNRESERVED_CONCURRENCY_MIN = 100
+#: Synchronous requests a second for each unit of concurrency.
+REQUESTS_PER_CONCURRENCY_S = 10.0
+#: Environments that a function may gain, in so many seconds.
+SCALING_MAX = 1000
+SCALING_PERIOD_S = 10.0
 #: Calls of one function in a chain of calls; the next one is a loop.
 RECURSIVE_INVOCATIONS_MAX = 16
 CODE_STORAGE_BYTES_MAX = 300 * 1024 * MIB
@@ -35,6 +44,9 @@ CODE_STORAGE_BYTES_MAX = 300 * 1024 * MIB
 MAXIMUM_EVENT_AGE_S = 21_600
 #: Attempts of an event after the first one.
 EVENT_RETRIES_MAX = 2
+
+#: As much of an error's message as a dead letter holds.
+DEAD_LETTER_ERROR_BYTES_MAX = 1024
 
 #: Last part of an invocation's log that ``LogType=Tail`` returns.
 LOG_TAIL_BYTES = 4096

@@ -18,6 +18,7 @@ from typing import Any
 
 import uvloop
 
+from alonzo.environments.intake import Intake
 from alonzo.environments.pool import Pool
 from alonzo.environments.surroundings import Surroundings
 from alonzo.environments.values import EnvironmentSettings, Invocation, Outcome
@@ -27,7 +28,8 @@ from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey
 from alonzo.model.context import Principal
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import AccessKey, LogEvent, LogStream
+from alonzo.model.ports.identity import AccessKey
+from alonzo.model.ports.logs import LogEvent, LogStream
 from alonzo.runtimes.interpreters import SearchPlaces
 from alonzo.runtimes.registry import Runtimes, families
 from alonzo.sandbox.backends.namespaces.backend import NamespaceBackend
@@ -86,22 +88,22 @@ class Environments:
     # What the pool stands on
 
     def write_nowait(self, stream: LogStream, events: Sequence[LogEvent]) -> None:
-        """See ``model.ports.LogSink``."""
+        """See ``model.ports.logs.LogSink``."""
         self.lines.extend(event.message for event in events)
 
     def issue(self, *, role_arn: str, session_name: str, duration_s: int) -> AccessKey:
-        """See ``model.ports.RoleCredentials``."""
+        """See ``model.ports.identity.RoleCredentials``."""
         return AccessKey("ASIA", "secret", Principal("0" * 12, role_arn, "id", "ASIA"), "token")
 
     async def _serve(self, listening: Any) -> Callable[[], None]:
         return listening.close
 
     async def prepare(self, code_sha256: str) -> Path:
-        """See ``model.ports.CodeProvider``: the folder of that name."""
+        """See ``model.ports.code.CodeProvider``: the folder of that name."""
         return self._folder / code_sha256
 
     async def prepare_layers(self, digests: tuple[str, ...]) -> Path:
-        """See ``model.ports.CodeProvider``: the folder of the first one's name."""
+        """See ``model.ports.code.CodeProvider``: the folder of the first one's name."""
         return self._folder / digests[0]
 
     # What a test does
@@ -114,9 +116,14 @@ class Environments:
         target.chmod(mode)
 
     async def invoke(
-        self, payload: bytes = b"{}", *, version: ServingVersion = VERSION, **changes: Any
+        self,
+        payload: bytes = b"{}",
+        *,
+        version: ServingVersion = VERSION,
+        intake: Intake | None = None,
+        **changes: Any,
     ) -> Outcome:
-        """Run one attempt; keywords change the version."""
+        """Run one attempt; keywords change the version. ``intake`` takes what is streamed."""
         if (self._folder / "opt").exists():
             changes.setdefault("layers", ("opt",))
         number = next(self._numbers)
@@ -127,6 +134,7 @@ class Environments:
             payload,
             "Root=1-0-0;Parent=0;Sampled=0",
             log_tail=True,
+            intake=intake,
         )
         return await self.pool.invoke(replace(version, **changes), invocation)
 

@@ -10,16 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from alonzo.environments.environment import Environment
 from alonzo.environments.pool import Pool
 from alonzo.environments.surroundings import Surroundings
 from alonzo.environments.values import EnvironmentSettings, Invocation, Outcome
-from alonzo.lib.clock import SystemClock
+from alonzo.lib.clock import Clock, SystemClock
 from alonzo.lib.ids import SystemIds
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey
 from alonzo.model.context import Principal
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import AccessKey, LogEvent, LogStream
+from alonzo.model.ports.identity import AccessKey
+from alonzo.model.ports.logs import LogEvent, LogStream
 from alonzo.runtimes.base import Launch, Link
 from alonzo.runtimes.registry import Runtimes
 from alonzo.testing.sandbox import FakeBackend
@@ -33,7 +35,9 @@ SCENARIO_S_MAX = 20.0
 class PoolWorld:
     """A pool, and what it stands on. Nothing is kept ready unless ``parked_floor`` is set."""
 
-    def __init__(self, backend: FakeBackend, scope: TaskScope, **settings: Any) -> None:
+    def __init__(
+        self, backend: FakeBackend, scope: TaskScope, clock: Clock, **settings: Any
+    ) -> None:
         self.backend = backend
         self.lines: list[str] = []
         self.layers: list[tuple[str, ...]] = []
@@ -45,7 +49,7 @@ class PoolWorld:
             self,
             self,
             self.serve,
-            SystemClock(),
+            clock,
             SystemIds(),
             scope,
             replace(EnvironmentSettings(freeze_after_s=60, parked_floor=0), **settings),
@@ -84,27 +88,32 @@ class PoolWorld:
         version: ServingVersion = VERSION,
         payload: bytes = b"1",
         tenant_id: str | None = None,
+        environment: Environment | None = None,
     ) -> Outcome:
-        """Invoke, with a request id of its own."""
+        """Invoke, with a request id of its own; ``environment`` was reserved for it."""
         self._calls += 1
         invocation = Invocation(
             f"r{self._calls}", "a", "arn", payload, "trace", tenant_id=tenant_id
         )
-        return await self.pool.invoke(version, invocation)
+        return await self.pool.invoke(version, invocation, environment)
 
 
 def run_with_pool(
     scenario: Callable[[PoolWorld], Awaitable[None]],
     *,
     backend: FakeBackend | None = None,
+    clock: Clock | None = None,
     **settings: Any,
 ) -> None:
-    """Run a scenario; afterwards nothing may be left in the pool or alive on the backend."""
+    """Run a scenario; afterwards nothing may be left in the pool or alive on the backend.
+
+    ``clock`` is what environments see; None: the host's.
+    """
 
     @asynccontextmanager
     async def world() -> AsyncGenerator[PoolWorld]:
         async with TaskScope() as scope:
-            made = PoolWorld(backend or FakeBackend(), scope, **settings)
+            made = PoolWorld(backend or FakeBackend(), scope, clock or SystemClock(), **settings)
             try:
                 yield made
             finally:

@@ -97,12 +97,14 @@ class FakeProcess:
 class FakeSandbox:
     """See ``base.Sandbox``. What it was told is kept for a test to look at.
 
-    ``inside`` says where what listens "inside" really does: address by port.
+    ``inside`` says where what listens "inside" really does: address by port. ``number`` counts the
+    backend's sandboxes.
     """
 
     def __init__(self, backend: FakeBackend, spec: SandboxSpec) -> None:
         self.id = spec.id
         self.spec = spec
+        self.number = backend.created
         self.fitting: Fitting | None = None
         self.cpus: float | None = None
         self.frozen = False
@@ -212,6 +214,7 @@ class FakeBackend:
     created: int = 0
     name: str = "fake"
     isolated: bool = True
+    leads: bool = True
     layers: tuple[Layer, ...] = ()
 
     async def open(self) -> None:

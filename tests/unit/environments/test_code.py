@@ -13,7 +13,7 @@ from alonzo.environments.code import UNUSED_S, CodeTrees
 from alonzo.lib import faults
 from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SequentialIds
-from alonzo.model.ports import CodeError
+from alonzo.model.ports.code import CodeError
 
 SHA, OTHER = "a" * 64, "b" * 64
 

@@ -20,7 +20,7 @@ from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SequentialIds
 from alonzo.lib.zips import ZipError
 from alonzo.model.functions import layers_tree
-from alonzo.model.ports import CodeError
+from alonzo.model.ports.code import CodeError
 
 FILE, EXECUTABLE, LINK = 0o100644, 0o100755, 0o120777
 

@@ -23,7 +23,10 @@ class Platform:
 
     def all(self, statement):
         assert "DISTINCT" in statement
-        return [{"runtime": "python3.12"}, {"runtime": "provided"}]
+        return [
+            {"runtime": "python3.12", "memory_mib": 128},
+            {"runtime": "java21", "memory_mib": 512},
+        ]
 
     async def resolve(self, ref):
         assert ref == FunctionRef(KEY, None)
@@ -37,8 +40,8 @@ class Platform:
     async def expect(self, version):
         self.told.append(("expect", version))
 
-    async def know_runtimes(self, names):
-        self.told.append(("know", names))
+    async def know_runtimes(self, runtimes):
+        self.told.append(("know", runtimes))
 
 
 def tell(platform, live):
@@ -53,7 +56,7 @@ def tell(platform, live):
     return platform.told
 
 
-KNOWN = ("know", ["python3.12", "provided"])
+KNOWN = ("know", [("python3.12", 128), ("java21", 512)])
 
 
 def test_a_version_that_can_serve_is_expected_and_what_is_outdated_ends():

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from alonzo.environments.freezer import Freezer
+from alonzo.environments.freezer import Freezer, next_patience
 from alonzo.lib.clock import SystemClock
 
 AFTER_S = 0.02
@@ -12,6 +12,7 @@ class Rests:
     def __init__(self, clock):
         self._clock = clock
         self.frozen_after_s = None
+        self.patience = 1
         self.rest()
 
     def rest(self):
@@ -76,3 +77,23 @@ def test_nothing_is_frozen_after_the_end():
         assert one.frozen_after_s is None
 
     run(scenario)
+
+
+def test_one_with_more_patience_is_frozen_later():
+    async def scenario(freezer, clock):
+        patient = Rests(clock)
+        patient.patience = 4
+        freezer.rest(patient)
+        await frozen(patient)
+        assert patient.frozen_after_s >= 4 * AFTER_S
+
+    run(scenario)
+
+
+def test_patience_grows_while_freezing_is_in_vain_and_ends_with_a_long_rest():
+    patience, grown = 1, []
+    for _ in range(6):
+        patience = next_patience(patience, 0.3)
+        grown.append(patience)
+    assert grown == [2, 4, 8, 16, 16, 16]
+    assert next_patience(patience, 1.0) == 1

@@ -5,9 +5,11 @@ import socket
 
 import pytest
 
+from alonzo.environments.intake import FULL_BYTES, Relay
 from alonzo.environments.links import FramedLink, error_type_of
 from alonzo.environments.values import Invocation, Reply
-from alonzo.runtimes.framing import Decoder, Kind, encode, encode_head
+from alonzo.lib.clock import SystemClock
+from alonzo.runtimes.framing import CHUNK_BYTES_MAX, Decoder, Kind, encode, encode_head
 
 LIMIT = 1000
 
@@ -272,3 +274,146 @@ def test_a_parked_runtime_says_nothing_until_it_is_told_whose_it_is():
                 assert (await early.said.get())[0] == "broke"
 
     asyncio.run(main())
+
+
+# Answers that come in pieces
+
+
+def test_pieces_for_a_caller_who_wants_all_are_gathered():
+    async def scenario(link, told, runtime):
+        await runtime.say(Kind.READY)
+        assert await told.said.get() == "ready"
+        for _ in range(2):
+            link.send(event(), 1)
+            await runtime.hear()
+            await runtime.say(Kind.CHUNK, {"id": "r1", "type": "text/plain"}, b"a")
+            await runtime.say(Kind.CHUNK, None, b"b")
+            await runtime.say(Kind.RESPONSE, {"id": "r1"}, b"c")
+            assert await told.said.get() == ("answered", "r1", Reply(b"abc"))
+            assert await told.said.get() == "ready"
+
+    run(scenario)
+
+
+def test_pieces_go_to_the_intake_and_an_error_may_follow():
+    async def scenario(link, told, runtime):
+        await runtime.say(Kind.READY)
+        await told.said.get()
+        relay = Relay(1 << 20, SystemClock())
+        call = event()
+        call.intake = relay
+        link.send(call, 1)
+        await runtime.hear()
+        await runtime.say(Kind.CHUNK, {"id": "r1", "type": "text/plain"}, b"a")
+        assert await relay.next() == b"a"
+        assert relay.content_type == "text/plain"
+        await runtime.say(Kind.ERROR, {"id": "r1", "type": "Broken"}, b"{}")
+        assert await told.said.get() == ("answered", "r1", Reply(b"{}", "Broken"))
+        assert await told.said.get() == "ready"
+
+    run(scenario)
+
+
+def test_pieces_over_the_limit_are_told_at_once_and_the_rest_is_dropped():
+    async def scenario(link, told, runtime):
+        await runtime.say(Kind.READY)
+        await told.said.get()
+        link.send(event(), 1)
+        await runtime.hear()
+        await runtime.say(Kind.CHUNK, {"id": "r1"}, bytes(LIMIT))
+        await runtime.say(Kind.CHUNK, None, b"x")
+        assert await told.said.get() == ("answered", "r1", Reply(b"", too_large=True))
+        await runtime.say(Kind.CHUNK, None, b"x")
+        await runtime.say(Kind.RESPONSE, {"id": "r1"})
+        assert await told.said.get() == "ready"
+        link.send(event(request_id="r2"), 1)
+        await runtime.hear()
+        await runtime.say(Kind.RESPONSE, {"id": "r2"}, b"1")
+        assert await told.said.get() == ("answered", "r2", Reply(b"1"))
+
+    run(scenario)
+
+
+def test_a_runtime_waits_while_nobody_reads_and_nothing_is_lost():
+    async def scenario(link, told, runtime):
+        await runtime.say(Kind.READY)
+        await told.said.get()
+        relay = Relay(1 << 30, SystemClock())
+        call = event()
+        call.intake = relay
+        link.send(call, 1)
+        await runtime.hear()
+        n_chunks = 200
+        await runtime.say(Kind.CHUNK, {"id": "r1"}, b"")
+
+        async def talk():
+            for _ in range(n_chunks):
+                await runtime.say(Kind.CHUNK, None, bytes(CHUNK_BYTES_MAX))
+            await runtime.say(Kind.RESPONSE, {"id": "r1"})
+
+        talking = asyncio.ensure_future(talk())
+        while relay.n_bytes < FULL_BYTES:  # noqa: ASYNC110 - it is no part of what is tested
+            await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        # What is on the way: a full relay, and one read.
+        assert relay.n_bytes < 1 << 20
+        assert not talking.done()
+        n_bytes = 0
+        while n_bytes < n_chunks * CHUNK_BYTES_MAX:
+            n_bytes += len(await relay.next())
+        assert n_bytes == n_chunks * CHUNK_BYTES_MAX
+        await talking
+        assert await told.said.get() == ("answered", "r1", Reply(b""))
+
+    run(scenario)
+
+
+def test_a_flood_of_tiny_pieces_leaves_others_their_turn():
+    async def scenario(link, told, runtime):
+        await runtime.say(Kind.READY)
+        await told.said.get()
+        relay = Relay(1 << 30, SystemClock())
+        call = event()
+        call.intake = relay
+        link.send(call, 1)
+        await runtime.hear()
+        n_chunks = 10_000
+        flood = encode(Kind.CHUNK, {"id": "r1"}) + encode(Kind.CHUNK, {}, b"x") * n_chunks
+        link.data_received(flood + encode(Kind.RESPONSE, {"id": "r1"}))
+        assert relay.n_bytes < 100
+        await asyncio.sleep(0)
+        assert relay.n_bytes < 200
+        assert await told.said.get() == ("answered", "r1", Reply(b""))
+        assert await relay.next() == b"x" * n_chunks
+        # The socket is read again.
+        assert await told.said.get() == "ready"
+        link.send(event(request_id="r2"), 1)
+        await runtime.hear()
+        await runtime.say(Kind.RESPONSE, {"id": "r2"}, b"1")
+        assert await told.said.get() == ("answered", "r2", Reply(b"1"))
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        encode(Kind.CHUNK, {}, b"no id"),
+        encode(Kind.CHUNK, {"id": "another"}, b"x"),
+        encode_head(Kind.CHUNK, {"id": "r1"}, CHUNK_BYTES_MAX + 1),
+        encode(Kind.CHUNK, {"id": "r1"}, b"x") + encode(Kind.INIT_ERROR, {"type": "T"}, b"{}"),
+        encode(Kind.RESPONSE, {"id": "r1"}, b"1") + encode(Kind.CHUNK, {}, b"late"),
+    ],
+)
+def test_pieces_out_of_turn_break_the_protocol(frames):
+    async def scenario(link, told, runtime):
+        await runtime.say(Kind.READY)
+        await told.said.get()
+        link.send(event(), 1)
+        await runtime.hear()
+        await asyncio.get_running_loop().sock_sendall(runtime.socket, frames)
+        while (said := await told.said.get())[0] != "broke":
+            assert said == "ready" or said[0] == "answered"
+
+    run(scenario)

@@ -10,7 +10,7 @@ import pytest
 from alonzo.environments.inits import EnvironmentStoppedError
 from alonzo.environments.pool import NoRoomError
 from alonzo.lib.tasks import TaskScope
-from alonzo.model.ports import CodeError
+from alonzo.model.ports.code import CodeError
 from alonzo.runtimes.framing import Kind
 from alonzo.sandbox.base import SandboxError
 from alonzo.testing.pool import KEY, VERSION, until

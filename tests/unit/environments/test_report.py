@@ -8,7 +8,7 @@ import pytest
 from alonzo.environments import report
 from alonzo.environments.journal import Journal
 from alonzo.environments.reporter import Reporter
-from alonzo.environments.values import Usage
+from alonzo.environments.values import Invocation, Usage
 from alonzo.lib.clock import ManualClock
 from alonzo.model.arns import FunctionKey
 from alonzo.model.functions import ServingVersion
@@ -56,13 +56,17 @@ def telling(**version):
     return Reporter(version, journal, clock=clock), log
 
 
+def an_invocation(trace_header, tenant_id):
+    return Invocation("r", "a", "arn", b"{}", trace_header, tenant_id=tenant_id)
+
+
 def json_telling(**version):
     return telling(log_format="JSON", **version)
 
 
 def test_text_lines_of_a_warm_invoke_are_two_writes():
     reporter, log = telling()
-    reporter.start("r", "Root=1-0;Sampled=1", None)
+    reporter.start(an_invocation("Root=1-0;Sampled=1", None))
     reporter.finished("r", WARM, None, 2)
     assert log.writes == [
         ["START RequestId: r Version: 1"],
@@ -137,13 +141,13 @@ def test_json_lines_carry_the_same_facts():
 
 def test_the_system_level_filters_json_lines_only():
     reporter, log = json_telling(system_log_level="WARN")
-    reporter.start("r", "", None)
+    reporter.start(an_invocation("", None))
     reporter.finished("r", WARM, None, 2)
     assert log.lines == []
     reporter.finished("r", WARM, "Runtime.ExitError", 2)
     assert len(log.lines) == 2
     reporter, log = telling(system_log_level="WARN")
-    reporter.start("r", "", None)
+    reporter.start(an_invocation("", None))
     assert len(log.lines) == 1
 
 
@@ -152,7 +156,7 @@ def test_a_subscriber_gets_every_record_whatever_the_levels():
     reporter.telemetry = Heard()
     reporter.init_start("init", ("python:3.12.v1", "arn"))
     reporter.init_done(init_ms=1, phase="init", error_type=None)
-    reporter.start("r", "Root=1-0;Sampled=1", "t")
+    reporter.start(an_invocation("Root=1-0;Sampled=1", "t"))
     reporter.function_output([("hello", None)])
     reporter.extension_output([("there", None)])
     reporter.finished("r", WARM, None, 2)
@@ -178,6 +182,19 @@ def test_a_subscriber_gets_every_record_whatever_the_levels():
         "status": "success",
         "metrics": {"durationMs": 1.234, "producedBytes": 2},
     }
+
+
+def test_a_response_that_came_in_pieces_has_its_spans():
+    reporter, _ = telling()
+    reporter.telemetry = Heard()
+    spans = report.response_spans(1_700_000_000.0, 0.25, 1.5)
+    reporter.finished("r", WARM, None, 7, spans)
+    records = dict(reporter.telemetry.said)
+    assert records["platform.runtimeDone"]["metrics"]["producedBytes"] == 7
+    assert records["platform.runtimeDone"]["spans"] == [
+        {"name": "responseLatency", "start": "2023-11-14T22:13:20.000Z", "durationMs": 250.0},
+        {"name": "responseDuration", "start": "2023-11-14T22:13:20.250Z", "durationMs": 1500.0},
+    ]
 
 
 def test_extensions_and_subscriptions_have_their_lines():
@@ -252,6 +269,6 @@ def test_a_second_on_the_clock_is_written_as_such():
     times = []
     for step_s in (0.0, 0.25, 0.5, 0.5, 59.0):
         clock.advance(step_s)
-        reporter.start("r", "", None)
+        reporter.start(an_invocation("", None))
         times.append(json.loads(log.lines[-1])["time"][17:])
     assert times == ["20.000Z", "20.250Z", "20.750Z", "21.250Z", "20.250Z"]

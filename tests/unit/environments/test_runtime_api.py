@@ -6,11 +6,13 @@ import http.client
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from alonzo.environments.api_server import ApiServer
+from alonzo.environments.intake import FULL_BYTES, Relay
 from alonzo.environments.runtime_api import DATE, RuntimeApi
 from alonzo.environments.values import Invocation, Reply
+from alonzo.lib.clock import SystemClock
 
 LIMIT = 1000
 NEXT = "/2018-06-01/runtime/invocation/next"
@@ -216,5 +218,162 @@ def test_nonsense_closes_the_connection_and_no_other():
         assert await reader.read() == b""
         writer.close()
         await take_event(api, told, runtime)
+
+    run(scenario)
+
+
+# Responses that come in pieces
+
+STREAM_HEAD = (
+    f"POST {RESPONSE} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+    "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n"
+).encode()
+END = b"0\r\n\r\n"
+
+
+def chunk(data):
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+@asynccontextmanager
+async def streaming(api, told, runtime, relay):
+    """The event is with the runtime, and the response to it has begun on another connection."""
+    asked = runtime.ask("GET", NEXT)
+    assert await told.said.get() == ("ready",)
+    api.send(event(intake=relay), 1)
+    await asked
+    reader, writer = await asyncio.open_connection("127.0.0.1", runtime._http.port)
+    writer.write(STREAM_HEAD)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def test_pieces_are_passed_on_before_the_response_is_whole():
+    async def scenario(api, told, runtime):
+        relay = Relay(1 << 20, SystemClock())
+        async with streaming(api, told, runtime, relay) as (reader, writer):
+            writer.write(chunk(b"first"))
+            assert await relay.next() == b"first"
+            assert relay.content_type == "text/plain"
+            status, _, _ = await runtime.ask("GET", NEXT)
+            assert status == 403
+            status, _, _ = await runtime.ask("POST", RESPONSE, b"another")
+            assert status == 400
+            writer.write(chunk(b"last") + END)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 202")
+            assert await relay.next() == b"last"
+        assert await told.said.get() == ("answered", "r1", Reply(b""))
+
+    run(scenario)
+
+
+def test_a_runtime_that_streams_waits_for_its_reader():
+    async def scenario(api, told, runtime):
+        relay = Relay(1 << 30, SystemClock())
+        async with streaming(api, told, runtime, relay) as (reader, writer):
+            whole = chunk(bytes(1 << 20)) * 16 + END
+            writer.write(whole)
+            while relay.n_bytes < FULL_BYTES:  # noqa: ASYNC110 - it is no part of what is tested
+                await asyncio.sleep(0)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert relay.n_bytes < 1 << 20
+            n_bytes = 0
+            while n_bytes < 16 << 20:
+                n_bytes += len(await relay.next())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 202")
+        assert await told.said.get() == ("answered", "r1", Reply(b""))
+
+    run(scenario)
+
+
+def test_a_stream_over_the_limit_is_told_at_once_and_its_sender_at_the_end():
+    async def scenario(api, told, runtime):
+        relay = Relay(10, SystemClock())
+        async with streaming(api, told, runtime, relay) as (reader, writer):
+            writer.write(chunk(bytes(11)))
+            assert await told.said.get() == ("answered", "r1", Reply(b"", too_large=True))
+            writer.write(chunk(bytes(11)) + END)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+        asked = runtime.ask("GET", NEXT)
+        assert await told.said.get() == ("ready",)
+        api.send(event("r2"), 1)
+        assert (await asked)[0] == 200
+
+    run(scenario)
+
+
+def test_a_stream_whose_connection_closes_is_truncated():
+    async def scenario(api, told, runtime):
+        relay = Relay(1 << 20, SystemClock())
+        async with streaming(api, told, runtime, relay) as (_, writer):
+            writer.write(chunk(b"first"))
+            assert await relay.next() == b"first"
+        kind, request_id, reply = await told.said.get()
+        assert (kind, request_id, reply.error_type) == (
+            "answered",
+            "r1",
+            "Runtime.TruncatedResponse",
+        )
+        asked = runtime.ask("GET", NEXT)
+        assert await told.said.get() == ("ready",)
+        api.send(event("r2"), 1)
+        assert (await asked)[0] == 200
+
+    run(scenario)
+
+
+def test_tiny_chunks_leave_others_their_turn():
+    async def scenario(api, told, runtime):
+        relay = Relay(1 << 30, SystemClock())
+        async with streaming(api, told, runtime, relay) as (reader, writer):
+            n_chunks = 50_000
+            writer.write(chunk(b"x") * n_chunks + END)
+            most, n_bytes = 0, 0
+            while n_bytes < n_chunks:
+                piece = await relay.next()
+                most, n_bytes = max(most, len(piece)), n_bytes + len(piece)
+            # A turn takes 16 KiB of the connection, six bytes for each chunk.
+            assert most <= 2 * (16 << 10) // 6
+            assert (await reader.readline()).startswith(b"HTTP/1.1 202")
+
+    run(scenario)
+
+
+def test_chunks_without_a_mode_are_streamed_to_who_wants_them_so():
+    async def scenario(api, told, runtime):
+        relay = Relay(1 << 20, SystemClock())
+        asked = runtime.ask("GET", NEXT)
+        assert await told.said.get() == ("ready",)
+        api.send(event(intake=relay), 1)
+        await asked
+        reader, writer = await asyncio.open_connection("127.0.0.1", runtime._http.port)
+        lines = [line for line in STREAM_HEAD.split(b"\r\n") if b"Response-Mode" not in line]
+        writer.write(b"\r\n".join(lines) + chunk(b"first"))
+        assert await relay.next() == b"first"
+        writer.write(END)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 202")
+        writer.close()
+        await writer.wait_closed()
+        assert await told.said.get() == ("answered", "r1", Reply(b""))
+
+    run(scenario)
+
+
+def test_a_wrong_attempt_does_not_stream():
+    async def scenario(api, told, runtime):
+        relay = Relay(1 << 20, SystemClock())
+        await take_event(api, told, runtime)
+        mode = {"Lambda-Runtime-Function-Response-Mode": "streaming"}
+        headers = {**mode, "Lambda-Runtime-Invocation-Id": "another"}
+        status, _, body = await runtime.ask("POST", RESPONSE, b"x", headers)
+        assert (status, json.loads(body)["errorType"]) == (400, "InvalidInvocationId")
+        assert relay.began_at_s is None
+        assert (await runtime.ask("POST", RESPONSE, b"x", mode))[0] == 202
+        assert await told.said.get() == ("answered", "r1", Reply(b"x"))
 
     run(scenario)

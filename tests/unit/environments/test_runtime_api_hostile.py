@@ -184,6 +184,16 @@ def test_a_result_in_tiny_pieces_costs_little_more_than_itself():
     run(scenario)
 
 
+def test_a_length_of_more_digits_than_numbers_have_is_a_length():
+    async def scenario(api, told, connect):
+        peer = await connect()
+        await take_event(api, told, peer)
+        stated = b"Content-Length: " + b"0" * 5000 + b"2\r\n"
+        assert await peer.ask(b"POST", RESPONSE, stated, b"{}") == 202
+
+    run(scenario)
+
+
 def test_one_connection_at_a_time_may_bring_a_body():
     async def scenario(api, told, connect):
         first, second = await connect(), await connect()

@@ -2,12 +2,14 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from alonzo.environments import stock as stock_module
 from alonzo.environments.home import Rung, kind_of, rungs_of
 from alonzo.environments.stock import Stock
+from alonzo.environments.stock_rules import FORGOTTEN_S
 from alonzo.environments.surroundings import Surroundings
 from alonzo.environments.values import EnvironmentSettings
 from alonzo.lib.clock import SystemClock
@@ -40,14 +42,24 @@ async def parked(channel):
     return 0
 
 
+class AheadClock(SystemClock):
+    """One that is ``ahead_s`` of the others."""
+
+    ahead_s = 0.0
+
+    def monotonic_s(self):
+        return super().monotonic_s() + self.ahead_s
+
+
 class World:
     """A stock that fills itself, and what it stands on."""
 
     def __init__(self, backend, scope, memory_bytes, settings):
         self.backend = backend
         self.environments = 0
+        self.clock = AheadClock()
         around = Surroundings(
-            backend, self, self, self.serve, SystemClock(), SystemIds(), scope,
+            backend, self, self, self.serve, self.clock, SystemIds(), scope,
             EnvironmentSettings(**settings),
         )  # fmt: skip
         self.stock = Stock(around, lambda: self.environments, memory_bytes=lambda: memory_bytes)
@@ -105,6 +117,15 @@ def test_the_first_call_of_a_function_that_was_expected_finds_one_parked():
         assert home.sandbox.spec.zygote.module == "start"
         assert home.sandbox.spec.zygote.folder == "/var/runtime"
         assert home.sandbox.spec.zygote.interpreter == ("/bin/python", "-s")
+
+    run(scenario)
+
+
+def test_the_one_that_has_waited_longest_is_taken():
+    async def scenario(world):
+        world.stock.expect(PYTHON, {}, soon=False)
+        await world.until_parked(2)
+        assert [(await take(world)).sandbox.number for _ in range(2)] == [0, 1]
 
     run(scenario)
 
@@ -214,6 +235,8 @@ def test_where_zygotes_do_not_work_processes_are_executed_ahead_and_it_is_said_o
         for home in homes:
             (spec,) = home.sandbox.started
             assert (spec.argv, spec.environment["_ALONZO_PARK"]) == (PYTHON.argv, "1")
+        other = replace(PYTHON, argv=("/another/python", "/var/runtime/start.py"))
+        await take(world, other)
 
     run(scenario, backend=NoZygotes(parked))
     assert [record.message for record in caplog.records] == ["stock.no_zygote"]
@@ -237,8 +260,84 @@ def test_the_ladder_of_each_launch():
     assert rungs_of(replace(PYTHON, preloads=None, parks=False), {"LD_X": ""}) == (Rung.EXEC,)
     # What is executed later needs no more than the same files: any package's program will do.
     other = replace(PYTHON, argv=("/opt/bootstrap",))
-    assert kind_of(PYTHON, Rung.EXEC) == kind_of(other, Rung.EXEC)
-    assert kind_of(PYTHON, Rung.FORK) != kind_of(other, Rung.FORK)
+    assert kind_of(PYTHON, Rung.EXEC, {}) == kind_of(other, Rung.EXEC, {})
+    assert kind_of(PYTHON, Rung.FORK, {}) != kind_of(other, Rung.FORK, {})
+
+
+JAVA = Launch(
+    ("/bin/sh", "/var/lang/bin/java"),
+    Link.FRAMED,
+    parks=True,
+    parks_with=("SIZE",),
+    parked_bytes=40 << 20,
+    led=True,
+)
+
+
+def test_what_must_be_known_ahead_tells_kinds_apart():
+    assert rungs_of(JAVA, {}) == (Rung.EXEC,)
+    assert rungs_of(JAVA, {"SIZE": "1"}) == (Rung.PARK, Rung.EXEC)
+
+    def kind(rung, size, **more):
+        return kind_of(JAVA, rung, {"SIZE": size, **more})
+
+    assert kind(Rung.PARK, "1") == kind(Rung.PARK, "1", OTHER="x") != kind(Rung.PARK, "2")
+    assert kind(Rung.EXEC, "1") == kind(Rung.EXEC, "2")
+
+
+def test_one_that_was_parked_with_a_variable_serves_those_who_have_it_so():
+    async def scenario(world):
+        for size in ("1", "2"):
+            world.stock.expect(JAVA, {"SIZE": size, "OTHER": size}, soon=False)
+        await world.until_parked(4)
+        for size in ("1", "2"):
+            home = await world.stock.take(JAVA, {"SIZE": size, "OTHER": "else"})
+            world.taken.append(home)
+            (spec,) = home.sandbox.started
+            assert (spec.environment["SIZE"], "OTHER" in spec.environment) == (size, False)
+            assert (spec.cwd, spec.cwd_once_fitted) == ("/", "/var/task")
+        home = await world.stock.take(JAVA, {"OTHER": "1"})
+        world.taken.append(home)
+        assert home.runtime is None
+
+    run(scenario)
+
+
+def test_where_nobody_leads_what_has_to_be_led_is_executed():
+    async def scenario(world):
+        world.backend.leads = False
+        home = await world.stock.take(JAVA, {"SIZE": "1"})
+        world.taken.append(home)
+        assert home.runtime is None
+        assert (await take(world)).runtime is not None
+
+    run(scenario)
+
+
+def test_a_kind_that_takes_more_memory_is_counted_so():
+    async def scenario(world):
+        world.stock.expect(JAVA, {"SIZE": "1"})
+        await world.until_parked(3)
+        await asyncio.sleep(0.03)
+        assert len(world.stock) == 3
+
+    run(scenario, memory_bytes=150 << 20, parked_floor=9, parked_memory_share=1.0)
+
+
+def test_nothing_is_kept_of_a_kind_that_is_a_few_functions_own_and_was_not_asked_for():
+    async def scenario(world):
+        world.stock.expect(JAVA, {"SIZE": "1"}, soon=False)
+        world.stock.expect(PYTHON, {}, soon=False)
+        await world.until_parked(4)
+        world.clock.ahead_s = FORGOTTEN_S + 1
+        await until(lambda: not world.stock.has(JAVA, {"SIZE": "1"}))
+        await until(lambda: len(world.stock._shelves) == 1)
+        assert world.stock.has(PYTHON, {})
+        home = await world.stock.take(JAVA, {"SIZE": "1"})
+        world.taken.append(home)
+        assert home.runtime is not None
+
+    run(scenario)
 
 
 def test_claims_that_find_none_are_served_in_turn_and_a_failure_is_told_to_one():

@@ -8,14 +8,14 @@ OF_RUNTIME = {"NODE_PATH": "/opt/nodejs/node_modules:/var/task", "SHLVL": "0"}
 
 
 def test_without_a_root_variables_are_as_on_aws():
-    assert parked_variables(OF_RUNTIME)["NODE_PATH"] == OF_RUNTIME["NODE_PATH"]
-    assert "TMPDIR" not in parked_variables(OF_RUNTIME)
+    assert parked_variables(OF_RUNTIME, {})["NODE_PATH"] == OF_RUNTIME["NODE_PATH"]
+    assert "TMPDIR" not in parked_variables(OF_RUNTIME, {})
 
 
 def test_with_a_root_those_of_the_platform_lead_below_it():
-    variables = parked_variables(OF_RUNTIME, root="/R")
+    variables = parked_variables(OF_RUNTIME, {"SIZE": "128"}, root="/R")
     assert variables["LAMBDA_TASK_ROOT"] == "/R/var/task"
     assert variables["NODE_PATH"] == "/R/opt/nodejs/node_modules:/R/var/task"
     assert variables["PATH"] == "/R/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/R/opt/bin"
     assert variables["TMPDIR"] == "/R/tmp"
-    assert (variables["TZ"], variables["SHLVL"]) == (":UTC", "0")
+    assert (variables["TZ"], variables["SHLVL"], variables["SIZE"]) == (":UTC", "0", "128")

@@ -12,9 +12,9 @@ F, G = (FunctionKey("123456789012", "eu-west-1", name) for name in "fg")
 NONE = Reservations(None, 0)
 
 
-def throttle(concurrency, key, reservations):
+def throttle(concurrency, key, reservations, **options):
     with pytest.raises(AwsError) as caught:
-        concurrency.take(key, reservations)
+        concurrency.take(key, reservations, **options)
     assert (caught.value.code, caught.value.message) == (
         "TooManyRequestsException",
         "Rate Exceeded.",
@@ -60,6 +60,88 @@ def test_calls_that_ran_before_the_reservation_count_for_it():
     assert throttle(concurrency, F, Reservations(1, 1)).startswith("Reserved")
     concurrency.give_back(before)
     concurrency.take(F, Reservations(1, 1))
+
+
+def test_what_is_provisioned_is_withheld_from_calls_on_demand():
+    concurrency = Concurrency(5)
+    reservations = Reservations(None, 0, provisioned=3)
+    for _ in range(2):
+        concurrency.take(G, reservations)
+    assert throttle(concurrency, G, reservations) == "ConcurrentInvocationLimitExceeded"
+    for _ in range(3):
+        concurrency.take(F, reservations, provisioned=True)
+    # What is provisioned is part of the account, too.
+    assert throttle(concurrency, F, reservations, provisioned=True).startswith("Concurrent")
+
+
+def test_what_is_provisioned_no_more_comes_back_to_all_with_the_end_of_its_calls():
+    concurrency = Concurrency(3)
+    slots = [concurrency.take(F, Reservations(None, 0, 2), provisioned=True) for _ in range(2)]
+    concurrency.take(G, NONE)
+    assert throttle(concurrency, G, NONE) == "ConcurrentInvocationLimitExceeded"
+    concurrency.give_back(slots.pop())
+    concurrency.take(G, NONE)
+
+
+def test_a_reservation_holds_what_its_function_has_provisioned():
+    concurrency = Concurrency(9)
+    reserved = Reservations(3, 3)
+    concurrency.take(F, reserved, ready=2)
+    assert throttle(concurrency, F, reserved, ready=2).startswith("ReservedFunctionConcurrent")
+    for _ in range(2):
+        concurrency.take(F, reserved, ready=2, provisioned=True)
+    assert throttle(concurrency, F, reserved, ready=2, provisioned=True).startswith("Reserved")
+
+
+def test_what_is_not_ready_is_not_withheld():
+    concurrency = Concurrency(9)
+    for _ in range(2):
+        concurrency.take(F, Reservations(2, 2), ready=0)
+
+
+def test_a_reservation_that_ends_gives_nobody_more_than_the_account_has():
+    concurrency = Concurrency(4)
+    slots = [concurrency.take(F, Reservations(3, 3)) for _ in range(3)]
+    concurrency.take(G, NONE)
+    assert throttle(concurrency, G, NONE) == "ConcurrentInvocationLimitExceeded"
+    assert throttle(concurrency, G, Reservations(2, 2)) == "ConcurrentInvocationLimitExceeded"
+    concurrency.give_back(slots.pop())
+    concurrency.take(G, NONE)
+
+
+def test_a_function_with_a_reservation_gets_ten_requests_a_second_for_each_of_it():
+    concurrency = Concurrency(100)
+    reserved = Reservations(2, 2)
+    for _ in range(20):
+        concurrency.give_back(concurrency.take(F, reserved, now_s=7.0))
+    refusal = throttle(concurrency, F, reserved, now_s=7.0)
+    assert refusal == "ReservedFunctionInvocationRateLimitExceeded"
+    assert len(concurrency) == 0
+    concurrency.take(F, reserved)
+    concurrency.take(F, reserved, now_s=7.1)
+    # The limit of calls at once is looked at first.
+    assert throttle(concurrency, F, reserved, now_s=7.1).endswith(
+        "ConcurrentInvocationLimitExceeded"
+    )
+
+
+def test_functions_without_one_share_the_rate_of_the_account():
+    concurrency = Concurrency(2)
+    for number in range(20):
+        key = (F, G)[number % 2]
+        concurrency.give_back(concurrency.take(key, NONE, now_s=7.0))
+    assert throttle(concurrency, F, NONE, now_s=7.0) == "FunctionInvocationRateLimitExceeded"
+    other = FunctionKey(F.account, "us-east-1", "f")
+    concurrency.take(other, NONE, now_s=7.0)
+
+
+def test_functions_that_come_and_go_leave_no_pace():
+    concurrency = Concurrency(100_000)
+    for number in range(3000):
+        key = FunctionKey(F.account, F.region, f"f{number}")
+        now_s = float(number)
+        concurrency.give_back(concurrency.take(key, Reservations(1, 1), now_s=now_s))
+    assert len(concurrency._paces) <= 1024
 
 
 CALLS = st.lists(

@@ -87,4 +87,4 @@ def test_an_error_that_no_try_can_heal_ends_the_event():
 
 def test_success_and_failure_have_a_destination_each():
     policy = EventPolicy(on_success="s", on_failure="f")
-    assert [policy.destination(each) for each in Condition] == ["s", "f", "f", "f"]
+    assert [policy.destination(each) for each in Condition] == ["s", "f", "f", "f", "f"]

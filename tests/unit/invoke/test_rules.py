@@ -5,7 +5,6 @@ import re
 import pytest
 
 from alonzo.invoke.rules import (
-    PAYLOAD_BYTES_MAX,
     STORE_RETRY_S_MAX,
     check_payload,
     check_tenant,
@@ -15,22 +14,23 @@ from alonzo.invoke.rules import (
 )
 from alonzo.model.errors import AwsError
 from alonzo.model.invocations import InvocationType
+from alonzo.model.payloads import PayloadLimits
 
 SYNC, EVENT = InvocationType.REQUEST_RESPONSE, InvocationType.EVENT
 RANDOM = "0123456789abcdef0123456789abcdef01234567"
 
 
 def test_an_empty_payload_is_an_empty_object():
-    assert check_payload(SYNC, b"") == b"{}"
+    assert check_payload(SYNC, b"", PayloadLimits()) == b"{}"
 
 
 def test_a_payload_is_kept_byte_for_byte():
-    assert check_payload(SYNC, b' {"a" : 1}\n') == b' {"a" : 1}\n'
+    assert check_payload(SYNC, b' {"a" : 1}\n', PayloadLimits()) == b' {"a" : 1}\n'
 
 
 def test_what_is_not_json_is_refused():
     with pytest.raises(AwsError) as caught:
-        check_payload(SYNC, b"{oops")
+        check_payload(SYNC, b"{oops", PayloadLimits())
     assert caught.value.code == "InvalidRequestContentException"
     assert caught.value.message.startswith(
         "Could not parse request body into json: Could not parse payload into json: "
@@ -39,10 +39,10 @@ def test_what_is_not_json_is_refused():
 
 @pytest.mark.parametrize("kind", [SYNC, EVENT])
 def test_the_limit_is_to_the_byte(kind):
-    limit = PAYLOAD_BYTES_MAX[kind]
-    assert check_payload(kind, b'"' + b"x" * (limit - 2) + b'"')
+    limit = PayloadLimits().of(kind)
+    assert check_payload(kind, b'"' + b"x" * (limit - 2) + b'"', PayloadLimits())
     with pytest.raises(AwsError) as caught:
-        check_payload(kind, b'"' + b"x" * (limit - 1) + b'"')
+        check_payload(kind, b'"' + b"x" * (limit - 1) + b'"', PayloadLimits())
     assert caught.value.message == (
         f"{limit + 1} byte payload is too large for the {kind} invocation type "
         f"(limit {limit} bytes)"

@@ -26,6 +26,8 @@ _NOT_TOLD = frozenset(
         "AWS_LAMBDA_LOG_STREAM_NAME",
         "AWS_XRAY_CONTEXT_MISSING",
         "AWS_XRAY_DAEMON_ADDRESS",
+        "_AWS_XRAY_DAEMON_ADDRESS",
+        "_AWS_XRAY_DAEMON_PORT",
         "LAMBDA_RUNTIME_DIR",
         "LAMBDA_TASK_ROOT",
     }

@@ -1,0 +1,1 @@
+"""Traces: which calls are sampled, and their spans on the way to an OpenTelemetry collector."""

@@ -1,0 +1,1 @@
+"""How one room reaches another. ``daemon/wiring.py`` hands the implementations in."""

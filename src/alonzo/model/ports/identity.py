@@ -1,0 +1,154 @@
+"""Who calls, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from alonzo.lib.policies.compiled import Policy
+from alonzo.model.context import Principal, RequestContext
+from alonzo.model.invocations import InvokeRequest
+from alonzo.model.sessions import RoleRequest
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A key that may sign requests. ``session_token`` is None for a long-lived key."""
+
+    access_key_id: str
+    secret_access_key: str
+    principal: Principal
+    session_token: str | None = None
+    expires_at_s: float | None = None
+
+
+class KeyRing(Protocol):
+    """Finds the key that a request claims to be signed with. Implemented by ``services/iam``."""
+
+    def find(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
+        """The key, or None if it is unknown or the token is not the one issued with it.
+
+        Never blocks. Expiry is for the caller to judge, with its own clock.
+        """
+        ...
+
+
+class RoleCredentials(Protocol):
+    """Issues temporary credentials of a role. Implemented by ``services/iam``."""
+
+    def issue(self, *, role_arn: str, session_name: str, duration_s: int) -> AccessKey:
+        """A new session of the role, valid from now for ``duration_s`` seconds."""
+        ...
+
+
+class ResourcePolicies(Protocol):
+    """Finds resource-based policies. Implemented by ``control`` for functions."""
+
+    @property
+    def generation(self) -> int:
+        """Grows with every change of any of them."""
+        ...
+
+    async def find(self, arn: str) -> Policy | None:
+        """The policy of what the ARN names, or None if it has none. From memory, mostly."""
+        ...
+
+
+class Authorizer(Protocol):
+    """Decides whether a request may pass. Implemented by ``services/iam``."""
+
+    async def authorize(
+        self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> None:
+        """Let one call of an operation pass.
+
+        Raises:
+            AwsError: AccessDenied, in the words of the service.
+        """
+        ...
+
+    def may_invoke_nowait(self, request: InvokeRequest) -> bool:
+        """Whether it is known that the caller may; if not, ``authorize_invoke`` finds out."""
+        ...
+
+    async def authorize_invoke(self, request: InvokeRequest, context: RequestContext) -> None:
+        """Let one invocation pass.
+
+        Raises:
+            AwsError: AccessDeniedException, or the function's name is none.
+        """
+        ...
+
+
+class Sessions(Protocol):
+    """Issues temporary credentials to callers. Implemented by ``services/iam``."""
+
+    async def assume_role(self, context: RequestContext, request: RoleRequest) -> AccessKey:
+        """A session of a role.
+
+        Raises:
+            AwsError: AccessDenied, or the request asks for what cannot be.
+        """
+        ...
+
+    async def session_of_caller(self, context: RequestContext, duration_s: int | None) -> AccessKey:
+        """A session of the calling user.
+
+        Raises:
+            AwsError: AccessDenied: the caller is a session already.
+        """
+        ...
+
+    def account_of_key(self, access_key_id: str) -> str | None:
+        """The account that a key id belongs to, or None if it is no key id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What ``Encryption`` made of data: with which key, and the bytes to keep."""
+
+    key_arn: str
+    data: bytes
+
+
+class Encryption(Protocol):
+    """Encrypts what services keep, as their callers may. Implemented by ``services/kms``.
+
+    ``service`` is the one that asks, by the name in its endpoint (``ssm``).
+    """
+
+    async def seal(
+        self,
+        context: RequestContext,
+        key_id: str,
+        plaintext: bytes,
+        encryption_context: Mapping[str, str],
+        *,
+        service: str,
+        action: str = "GenerateDataKey",
+    ) -> Sealed:
+        """Encrypt data of any length; ``key_id`` names the key in any of KMS's ways.
+
+        ``action`` is the operation of KMS that the caller must be allowed.
+
+        Raises:
+            AwsError: KMS refuses: no such key, not enabled, not allowed.
+        """
+        ...
+
+    async def open(
+        self,
+        context: RequestContext,
+        sealed: bytes,
+        encryption_context: Mapping[str, str],
+        *,
+        service: str,
+    ) -> bytes:
+        """Decrypt.
+
+        Raises:
+            AwsError: KMS refuses, or it was sealed otherwise.
+        """
+        ...

@@ -1,0 +1,110 @@
+"""Where lines and figures go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, overload
+
+from alonzo.model.arns import FunctionRef
+from alonzo.model.metering import Attempt, LambdaMetric, ReservedEnvironments
+
+
+class LogEvent(NamedTuple):
+    """One log event. ``timestamp_ms`` is epoch milliseconds; the message has no final newline."""
+
+    timestamp_ms: int
+    message: str
+
+
+class LogStream(NamedTuple):
+    """Where log events go. The group and the stream are made when first written to."""
+
+    account: str
+    region: str
+    group: str
+    name: str
+
+
+class LateEvents(Sequence[LogEvent]):
+    """Log events of one moment, a few short ones, whose texts are made when somebody looks.
+
+    Whoever writes them is in a hurry: ``lines(*about)`` makes the texts, perhaps in another thread.
+    """
+
+    __slots__ = ("_about", "_at_s", "_lines")
+
+    def __init__(
+        self, at_s: float, lines: Callable[..., Sequence[str]], about: tuple[object, ...]
+    ) -> None:
+        """``at_s``: epoch seconds."""
+        self._at_s = at_s
+        self._lines = lines
+        self._about = about
+
+    def pairs(self) -> list[tuple[int, str]]:
+        """Timestamp and message of each."""
+        at_ms = int(self._at_s * 1000)
+        return [(at_ms, line) for line in self._lines(*self._about)]
+
+    def __iter__(self) -> Iterator[LogEvent]:
+        return iter([LogEvent(*pair) for pair in self.pairs()])
+
+    def __len__(self) -> int:
+        return len(self.pairs())
+
+    @overload
+    def __getitem__(self, index: int) -> LogEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[LogEvent]: ...
+    def __getitem__(self, index: int | slice) -> LogEvent | Sequence[LogEvent]:
+        return list(self)[index]
+
+
+class LogSink(Protocol):
+    """Takes the log of environments. Implemented by ``services/logs``."""
+
+    def write_nowait(self, stream: LogStream, events: Sequence[LogEvent]) -> None:
+        """Queue events for the next durable batch, at most a fraction of a second later.
+
+        Past the sink's bound the oldest queued events are dropped, and a line says how many.
+        """
+        ...
+
+
+class Meter(Protocol):
+    """Counts what functions use. Implemented by ``services/cloudwatch``."""
+
+    def attempt_nowait(self, attempt: Attempt) -> None:
+        """Count an attempt, in the same step of the event loop that writes its REPORT line.
+
+        Both are then durable in one commit, a fraction of a second later.
+        """
+        ...
+
+
+class FunctionMetrics(Protocol):
+    """Takes values of Lambda's own metrics. Implemented by ``services/cloudwatch``."""
+
+    def add_nowait(
+        self,
+        metric: LambdaMetric,
+        ref: FunctionRef,
+        value: float = 1.0,
+        *,
+        executed_version: str | None = None,
+    ) -> None:
+        """Count a value, which is not below zero, for the function as it was addressed.
+
+        ``executed_version``: what ran, where a version did. Durable a fraction of a second later.
+        """
+        ...
+
+    def add_of_region_nowait(
+        self, metric: LambdaMetric, account: str, region: str, value: float
+    ) -> None:
+        """Count a value that is no function's but the region's."""
+        ...
+
+    def reserved_nowait(self, reserved: ReservedEnvironments, milliseconds: int) -> None:
+        """Count environments that were kept reserved for so long, up to now."""
+        ...
