@@ -30,7 +30,9 @@ from alonzo.lib.ids import SystemIds
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.http import HttpRequest, HttpResponse
 from alonzo.model.invocations import InvokeRequest, InvokeResult
-from alonzo.model.ports import AccessKey, Operation, Operations
+from alonzo.model.ports.identity import AccessKey
+from alonzo.model.ports.invoking import ResponseSink, StreamHead
+from alonzo.model.ports.operations import Operation, Operations
 
 # libuv keeps a pipe for signals from its first loop to the end of the process.
 uvloop.new_event_loop().close()
@@ -53,6 +55,11 @@ class Keys:
 class Echo:
     async def invoke(self, request: InvokeRequest) -> InvokeResult:
         return InvokeResult(200, request.payload, "$LATEST")
+
+    async def stream(self, request: InvokeRequest, sink: ResponseSink) -> InvokeResult:
+        sink.start(StreamHead("$LATEST", None, None))
+        await sink.write(request.payload)
+        return InvokeResult(200)
 
 
 async def _nothing(context: RequestContext, params: dict[str, Any]) -> Mapping[str, Any]:

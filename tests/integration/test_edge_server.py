@@ -23,7 +23,7 @@ from alonzo.lib.ids import SystemIds
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.http import HttpRequest, HttpResponse
 from alonzo.model.invocations import InvokeRequest, InvokeResult
-from alonzo.model.ports import AccessKey
+from alonzo.model.ports.identity import AccessKey
 from alonzo.testing.waiting import eventually
 
 # libuv keeps a pipe for signals from its first loop to the end of the process.

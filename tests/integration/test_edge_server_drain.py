@@ -16,7 +16,7 @@ from alonzo.lib.clock import SystemClock
 from alonzo.lib.ids import SystemIds
 from alonzo.model.http import HttpRequest, HttpResponse
 from alonzo.model.invocations import InvokeRequest, InvokeResult
-from alonzo.model.ports import AccessKey
+from alonzo.model.ports.identity import AccessKey
 
 # libuv keeps a pipe for signals from its first loop to the end of the process.
 uvloop.new_event_loop().close()

@@ -1,8 +1,10 @@
 """The application: one request in, one typed operation called, one response out.
 
     head → route, or service → key known? → body → signature → parse → call → render
+        '→ function URL (``function_urls``)
 
-* ``Invoke`` takes a short cut past the codec (``invoke_http``); all else is alike.
+* ``Invoke`` takes a short cut past the codec (``invoke_http``), and so does the call whose response
+  is streamed (``invoke_stream``); all else is alike.
 * Every response has ``x-amzn-RequestId``. An ``AwsError`` is rendered in the service's protocol;
   any other exception is logged under that id, and the client learns nothing but the id.
 * A client that goes away is not noticed until the answer is written, and then the answer is
@@ -17,8 +19,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -26,17 +29,19 @@ from alonzo.edge import models
 from alonzo.edge.answers import bare_error
 from alonzo.edge.body_hash import BodyHash
 from alonzo.edge.door import Door, decode
+from alonzo.edge.function_urls.address import is_url_host
+from alonzo.edge.function_urls.server import FunctionUrlServer
 from alonzo.edge.http1.head import Head
-from alonzo.edge.http1.incoming import BodyTooLargeError, ClientGoneError, Incoming
+from alonzo.edge.http1.incoming import BodyTooLargeError, Incoming
 from alonzo.edge.http1.response import Response
 from alonzo.edge.invoke_http import (
-    PayloadLimits,
     invocation_type,
     is_invoke,
+    is_stream,
     parse_invoke,
-    payload_too_large,
     render_invoke,
 )
+from alonzo.edge.invoke_stream import answer_stream
 from alonzo.edge.protocols import codec_for
 from alonzo.edge.routing import Router, host_region
 from alonzo.edge.sigv4.claim import Claim
@@ -45,9 +50,13 @@ from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.errors import AwsError
+from alonzo.model.function_urls import PATH_PREFIX
 from alonzo.model.http import HttpRequest, HttpResponse, RouteHandler
 from alonzo.model.limits import CREATE_BODY_BYTES_MAX
-from alonzo.model.ports import Invoker, KeyRing, Operations
+from alonzo.model.payloads import PayloadLimits, payload_too_large
+from alonzo.model.ports.identity import Authorizer, KeyRing
+from alonzo.model.ports.invoking import ClientGoneError, Invoker
+from alonzo.model.ports.operations import Operations
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -67,18 +76,33 @@ _FAILURE = (
 _HOST_BYTES_MAX = 262
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 
+_URL_PREFIX = PATH_PREFIX.encode()
+
+
+class _Host(Enum):
+    """What a ``Host`` header says."""
+
+    NONE = "none that is valid"
+    PLAIN = "the platform"
+    URL = "a function URL"
+
+
+#: Of nearly every request; a member of an enumeration takes longer to look up.
+_PLAIN = _Host.PLAIN
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """Something that is no AWS operation.
 
     ``method`` None takes any. A ``prefix`` that ends in ``/`` takes every path below it, another
-    one only itself.
+    one only itself. ``for_root``: the account's root user alone may call it, and signs as ever.
     """
 
     method: str | None
     prefix: bytes
     handler: RouteHandler
+    for_root: bool = False
 
     def matches(self, path: bytes) -> bool:
         """Whether the path belongs to the route, whatever the method."""
@@ -115,6 +139,13 @@ class _Call:
         """The request, with its body if that has been read."""
         return self.head.request(self.body, self.incoming.source_ip)
 
+    def try_body(self, bytes_max: int) -> bytes | None:
+        """Complete the request, if all of it is here."""
+        body = self.incoming.try_body(bytes_max)
+        if body is not None:
+            self.body = body
+        return body
+
     async def read_body(self, bytes_max: int, body_hash: BodyHash | None = None) -> bytes:
         """Complete the request."""
         look = None if body_hash is None else body_hash.feed
@@ -148,13 +179,17 @@ class EdgeApp:
         limits: BodyLimits | None = None,
         region: str = "us-east-1",
         unsupported: Mapping[str, Mapping[str, str]] | None = None,
+        function_urls: FunctionUrlServer | None = None,
+        authorizer: Authorizer | None = None,
     ) -> None:
         """``operations`` maps botocore's service names to what is implemented of each.
 
         ``unsupported`` has the reason, by service and name, for operations that are not.
         With ``auth="off"`` everybody is the root user of ``account``, in the region that the
         request is signed for or sent to; ``region`` is for those that say neither.
+        Without an ``authorizer`` whoever has a key may do everything.
         """
+        self._authorizer = authorizer
         self._operations = operations
         self._unsupported = unsupported or {}
         self._invoker = invoker
@@ -162,49 +197,53 @@ class EdgeApp:
         self._ids = ids
         self._region = region
         self._routes = tuple(routes)
+        self._function_urls = function_urls
         # One look for all of them: hardly a request is for a route.
-        self._route_prefixes = tuple(route.prefix for route in routes)
+        self._route_prefixes = (*(route.prefix for route in routes), _URL_PREFIX)
         self._limits = limits or BodyLimits()
         self._payload_bytes_max = self._limits.payloads.bytes_max
         self._router = Router({name: models.service_model(name) for name in operations})
 
     async def handle(self, incoming: Incoming) -> Response | None:
-        """Serve one request; None if its client is gone."""
+        """Serve one request; None if its client is gone, or has got its answer piece by piece."""
         call = _Call(incoming, self._ids.uuid())
+        head = call.head
         try:
-            return await self._respond(call)
+            host = _host_of(head, http_1_0=incoming.http_1_0)
+            if host is not _PLAIN or head.raw_path.startswith(self._route_prefixes):
+                answer = self._beside(call, host)
+                if answer is not None:
+                    return await answer
+            try:
+                return await self._operate(call)
+            except AuthFailure as failure:
+                error = refuse(failure, self._protocol(call))
+            except AwsError as refusal:
+                error = refusal
+            except BodyTooLargeError as large:
+                error = self._too_large(call, large)
+            return self._render_error(call, error)
         except ClientGoneError:
             return None
         except Exception:
             log.exception("edge.failed", extra={"request_id": call.request_id})
             return self._render_failure(call)
 
-    async def _respond(self, call: _Call) -> Response:
-        incoming, head = call.incoming, call.head
-        if not _has_one_host(head, http_1_0=incoming.http_1_0):
-            return call.response(
-                bare_error(
-                    call.request,
-                    400,
-                    "BadRequest",
-                    "The request must have exactly one valid Host header.",
-                )
-            )
-        if head.raw_path.startswith(self._route_prefixes):
-            for route in self._routes:
-                if route.matches(head.raw_path):
-                    return call.response(await self._serve_route(route, call))
-        try:
-            return await self._operate(call)
-        except AuthFailure as failure:
-            error = refuse(failure, self._protocol(call))
-        except AwsError as refusal:
-            error = refusal
-        except BodyTooLargeError as large:
-            error = self._too_large(call, large)
-        return self._render_error(call, error)
+    def _beside(self, call: _Call, host: _Host) -> Awaitable[Response | None] | None:
+        """The answer to a request that is for no service; None: it is for one."""
+        path = call.head.raw_path
+        urls = self._function_urls
+        if urls is not None and (host is _Host.URL or path.startswith(_URL_PREFIX)):
+            return urls.serve(call.incoming, call.request_id)
+        if host is _Host.NONE:
+            return _want_one_host(call)
+        route = next((route for route in self._routes if route.matches(path)), None)
+        return None if route is None else self._serve_route(route, call)
 
-    async def _serve_route(self, route: Route, call: _Call) -> HttpResponse:
+    async def _serve_route(self, route: Route, call: _Call) -> Response:
+        return call.response(await self._answer_of(route, call))
+
+    async def _answer_of(self, route: Route, call: _Call) -> HttpResponse:
         if not route.takes(call.head.method):
             return bare_error(
                 call.request, 405, "MethodNotAllowed", f"Use {route.method} for this path."
@@ -218,9 +257,22 @@ class EdgeApp:
                 "RequestEntityTooLargeException",
                 f"Request must be smaller than {large.bytes_max} bytes",
             )
+        if route.for_root and (refusal := self._refusal_of_route(call)) is not None:
+            return bare_error(call.request, 403, "AccessDeniedException", refusal)
         return await route.handler(call.request)
 
-    async def _operate(self, call: _Call) -> Response:
+    def _refusal_of_route(self, call: _Call) -> str | None:
+        """Why the request does not come from the account's root user; None: it does."""
+        door = self._door
+        try:
+            claim = door.read_claim(call.head)
+            key = door.find_key(claim)
+            principal, _ = door.admit(call.head, call.body, claim, key, None)
+        except AuthFailure as failure:
+            return failure.text
+        return None if principal.is_root else "Only the account's root user may see this."
+
+    async def _operate(self, call: _Call) -> Response | None:
         head, door = call.head, self._door
         try:
             claim = door.read_claim(head)
@@ -230,13 +282,19 @@ class EdgeApp:
             raise
         signing_name = None if claim is None else claim.service
         fast = signing_name in (None, "lambda") and is_invoke(head.method, head.raw_path)
-        call.service = "lambda" if fast else self._router.pick(call.request, signing_name)
+        streams = (
+            not fast and signing_name in (None, "lambda") and is_stream(head.method, head.raw_path)
+        )
+        short_cut = fast or streams
+        call.service = "lambda" if short_cut else self._router.pick(call.request, signing_name)
         # Before the body is read: strangers must not fill our memory.
         key = door.find_key(claim)
         limits = self._limits
         body_hash = door.hash_of(head, key)
-        bytes_max = self._payload_bytes_max if fast else limits.bytes_max
-        body = await call.read_body(bytes_max, body_hash)
+        bytes_max = self._payload_bytes_max if short_cut else limits.bytes_max
+        body = call.try_body(bytes_max) if body_hash is None else None
+        if body is None:
+            body = await call.read_body(bytes_max, body_hash)
         if call.service is None:
             call.service = self._router.pick(call.request, signing_name)
         body_sha256 = None if body_hash is None else await body_hash.hex()
@@ -244,7 +302,7 @@ class EdgeApp:
         if seal is not None:
             call.body = await decode(seal, head, body)
         region = self._region_of(call) if claim is None else claim.region
-        if not fast:
+        if not short_cut:
             return await self._run(call, principal, region, claim)
         invoke = parse_invoke(
             head,
@@ -254,6 +312,10 @@ class EdgeApp:
             principal=principal,
             region=region,
         )
+        if self._authorizer is not None and not self._authorizer.may_invoke_nowait(invoke):
+            await self._authorizer.authorize_invoke(invoke, _context(call, principal, region))
+        if streams:
+            return await answer_stream(self._invoker, invoke, call.incoming)
         return render_invoke(await self._invoker.invoke(invoke), call.request_id)
 
     def _region_of(self, call: _Call) -> str:
@@ -277,14 +339,9 @@ class EdgeApp:
                 f"{name} is not supported by Alonzo yet. {reason}".rstrip(),
                 status=501,
             )
-        context = RequestContext(
-            request_id=call.request_id,
-            account=principal.account,
-            region=region,
-            principal=principal,
-            endpoint=f"http://{call.head.fields.get(b'host', b'localhost').decode()}",
-            source_ip=request.source_ip,
-        )
+        context = _context(call, principal, region)
+        if self._authorizer is not None:
+            await self._authorizer.authorize(context, service, name, params)
         result = await handler(context, params)
         return call.response(codec.render(call.operation, result, call.request_id))
 
@@ -313,7 +370,9 @@ class EdgeApp:
 
     def _too_large(self, call: _Call, large: BodyTooLargeError) -> AwsError:
         head = call.head
-        if call.service == "lambda" and is_invoke(head.method, head.raw_path):
+        if call.service == "lambda" and (
+            is_invoke(head.method, head.raw_path) or is_stream(head.method, head.raw_path)
+        ):
             return payload_too_large(large.n_bytes, invocation_type(head), self._limits.payloads)
         operation = call.service and self._router.operation_name(call.request, call.service)
         which = f"the {operation} operation" if operation else "this operation"
@@ -322,6 +381,22 @@ class EdgeApp:
             f"Request must be smaller than {large.bytes_max} bytes for {which}",
             status=413,
         )
+
+
+def _context(call: _Call, principal: Principal, region: str) -> RequestContext:
+    return RequestContext(
+        request_id=call.request_id,
+        account=principal.account,
+        region=region,
+        principal=principal,
+        endpoint=f"http://{call.head.fields.get(b'host', b'localhost').decode()}",
+        source_ip=call.incoming.source_ip,
+    )
+
+
+async def _want_one_host(call: _Call) -> Response:
+    text = "The request must have exactly one valid Host header."
+    return call.response(bare_error(call.request, 400, "BadRequest", text))
 
 
 def _nobody_answers(request: HttpRequest, claim: Claim | None) -> AwsError:
@@ -338,15 +413,17 @@ def _nobody_answers(request: HttpRequest, claim: Claim | None) -> AwsError:
     )
 
 
-def _has_one_host(head: Head, *, http_1_0: bool) -> bool:
-    """RFC 9112, 3.2. A probe in HTTP/1.0 may do without."""
+def _host_of(head: Head, *, http_1_0: bool) -> _Host:
+    """There must be one host (RFC 9112, 3.2). A probe in HTTP/1.0 may do without."""
     # Two hosts are folded into one text with a comma, which no host has.
     host = head.fields.get(b"host")
     if host is None:
-        return http_1_0
-    return len(host) <= _HOST_BYTES_MAX and _is_host(host)
+        return _Host.PLAIN if http_1_0 else _Host.NONE
+    return _read_host(host) if len(host) <= _HOST_BYTES_MAX else _Host.NONE
 
 
 @lru_cache(maxsize=1024)
-def _is_host(text: bytes) -> bool:
-    return _HOST.fullmatch(text) is not None
+def _read_host(text: bytes) -> _Host:
+    if _HOST.fullmatch(text) is None:
+        return _Host.NONE
+    return _Host.URL if is_url_host(text) else _Host.PLAIN

@@ -16,7 +16,7 @@ from alonzo.edge.sigv4.refusals import AuthFailure, Refusal
 from alonzo.edge.sigv4.verify import ChunkSeal, Verifier, signs_body, unchecked_seal
 from alonzo.lib.clock import Clock
 from alonzo.model.context import Principal
-from alonzo.model.ports import AccessKey, KeyRing
+from alonzo.model.ports.identity import AccessKey, KeyRing
 
 #: Bodies longer than this are hashed in a thread: 256 KiB take about 0.2 ms.
 HASH_INLINE_BYTES_MAX = 256 * 1024
@@ -30,6 +30,11 @@ class Door:
     ) -> None:
         self._verifier = Verifier(keys, clock) if auth == "sigv4" else None
         self._account = account
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether callers must sign."""
+        return self._verifier is not None
 
     def read_claim(self, head: Head) -> Claim | None:
         """What the request says about who signed it.

@@ -12,7 +12,6 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
@@ -22,17 +21,16 @@ from alonzo.edge.http1.response import Response, header_value
 from alonzo.model.arns import FUNCTION_NAME_PATTERN
 from alonzo.model.errors import AwsError, validation
 from alonzo.model.invocations import InvocationType, InvokeRequest, InvokeResult
-from alonzo.model.limits import (
-    ASYNC_PAYLOAD_BYTES_MAX,
-    CLIENT_CONTEXT_BYTES_MAX,
-    SYNC_PAYLOAD_BYTES_MAX,
-)
+from alonzo.model.limits import CLIENT_CONTEXT_BYTES_MAX
+from alonzo.model.payloads import PayloadLimits, payload_too_large
 
 if TYPE_CHECKING:
     from alonzo.model.context import Principal
 
 _PREFIX = b"/2015-03-31/functions/"
 _PATH = re.compile(re.escape(_PREFIX) + rb"([^/]+)/invocations/?")
+_STREAM_PREFIX = b"/2021-11-15/functions/"
+_STREAM_PATH = re.compile(re.escape(_STREAM_PREFIX) + rb"([^/]+)/response-streaming-invocations/?")
 
 #: Names kept, as they came in paths no longer than this; both bound their memory.
 _NAMES_MAX = 2048
@@ -47,26 +45,14 @@ _TYPES = {kind.value.encode(): kind for kind in InvocationType}
 _LOG_TYPES = {b"None": False, b"Tail": True}
 
 
-@dataclass(frozen=True, slots=True)
-class PayloadLimits:
-    """The longest payloads, in bytes. The defaults are AWS's; settings may raise them."""
-
-    sync_bytes_max: int = SYNC_PAYLOAD_BYTES_MAX
-    event_bytes_max: int = ASYNC_PAYLOAD_BYTES_MAX
-
-    def of(self, kind: InvocationType) -> int:
-        """The limit of one invocation type."""
-        return self.event_bytes_max if kind is InvocationType.EVENT else self.sync_bytes_max
-
-    @property
-    def bytes_max(self) -> int:
-        """More than this no payload may have."""
-        return max(self.sync_bytes_max, self.event_bytes_max)
-
-
 def is_invoke(method: str, raw_path: bytes) -> bool:
     """Whether this is ``POST /2015-03-31/functions/{FunctionName}/invocations``, or with ``/``."""
     return method == "POST" and raw_path.startswith(_PREFIX) and _name(raw_path) is not None
+
+
+def is_stream(method: str, raw_path: bytes) -> bool:
+    """Whether this is the path of ``InvokeWithResponseStream``."""
+    return method == "POST" and raw_path.startswith(_STREAM_PREFIX) and _name(raw_path) is not None
 
 
 class _Name(NamedTuple):
@@ -81,7 +67,7 @@ def _name(raw_path: bytes) -> _Name | None:
 
 
 def _read_name(raw_path: bytes) -> _Name | None:
-    found = _PATH.fullmatch(raw_path)
+    found = _PATH.fullmatch(raw_path) or _STREAM_PATH.fullmatch(raw_path)
     if found is None:
         return None
     label: bytes = found[1]
@@ -101,7 +87,9 @@ def parse_invoke(
     principal: Principal,
     region: str,
 ) -> InvokeRequest:
-    """Read a request for which ``is_invoke`` holds. ``principal`` calls in ``region``.
+    """Read a request for which ``is_invoke`` or ``is_stream`` holds.
+
+    ``principal`` calls in ``region``.
 
     Raises:
         ValidationException: the name, the qualifier or a header breaks the model's constraints.
@@ -115,7 +103,7 @@ def parse_invoke(
     trace = header(b"x-amzn-trace-id")
     tenant = header(b"x-amz-tenant-id")
     name = _name(head.raw_path)
-    assert name is not None, "not the path of Invoke"
+    assert name is not None, "the path of neither"
     qualifier = _qualifier(head.query) if head.query else None
     kind = _TYPES.get(type_header) if type_header else InvocationType.REQUEST_RESPONSE
     log_tail = _LOG_TYPES.get(log_header) if log_header else False
@@ -123,6 +111,8 @@ def parse_invoke(
     problems = _problems(name, qualifier, tenant_id)
     if kind is None:
         problems.append(_outside("invocationType", type_header, "Event, RequestResponse, DryRun"))
+    elif kind is InvocationType.EVENT and head.raw_path.startswith(_STREAM_PREFIX):
+        problems.append(_outside("invocationType", type_header, "RequestResponse, DryRun"))
     if log_tail is None:
         problems.append(_outside("logType", log_header, "None, Tail"))
     if problems or kind is None or log_tail is None:
@@ -142,16 +132,6 @@ def parse_invoke(
         client_context=None if client_context is None else _client_context(client_context),
         trace_header=None if trace is None else trace.decode("latin-1"),
         tenant_id=tenant_id,
-    )
-
-
-def payload_too_large(n_bytes: int, kind: InvocationType, limits: PayloadLimits) -> AwsError:
-    """A payload over the limit. The code is the one that AWS sends, not the modelled one."""
-    return AwsError(
-        "RequestEntityTooLargeException",
-        f"{n_bytes} byte payload is too large for the {kind} invocation type "
-        f"(limit {limits.of(kind)} bytes)",
-        status=413,
     )
 
 

@@ -18,14 +18,14 @@ from alonzo.edge.app import BodyLimits, EdgeApp, Route
 from alonzo.edge.http1.head import Head
 from alonzo.edge.http1.incoming import Incoming
 from alonzo.edge.http1.response import Response
-from alonzo.edge.invoke_http import PayloadLimits
 from alonzo.lib.clock import SystemClock
 from alonzo.lib.ids import SequentialIds
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.model.http import HttpRequest, HttpResponse
 from alonzo.model.invocations import InvokeRequest, InvokeResult
-from alonzo.model.ports import AccessKey
+from alonzo.model.payloads import PayloadLimits
+from alonzo.model.ports.identity import AccessKey
 
 USER = Principal("111122223333", "arn:aws:iam::111122223333:user/u", "AIDA", "AKIDUSER")
 INVOKE = "/2015-03-31/functions/f/invocations"

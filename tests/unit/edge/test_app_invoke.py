@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from alonzo.edge.http1.head import Head
 from alonzo.edge.http1.response import Response
-from alonzo.edge.invoke_http import PayloadLimits, is_invoke, parse_invoke, render_invoke
+from alonzo.edge.invoke_http import is_invoke, parse_invoke, render_invoke
 from alonzo.edge.models import service_model
 from alonzo.model.context import Principal
 from alonzo.model.errors import AwsError
 from alonzo.model.invocations import InvocationType, InvokeRequest, InvokeResult
+from alonzo.model.payloads import PayloadLimits
 
 ROOT = Principal("000000000000", "arn:aws:iam::000000000000:root", "000000000000", "AKID", True)
 LIMITS = PayloadLimits()

@@ -22,7 +22,7 @@ from alonzo.edge.sigv4.verify import Verifier, signs_body
 from alonzo.lib.clock import ManualClock
 from alonzo.model.context import Principal
 from alonzo.model.http import HttpRequest
-from alonzo.model.ports import AccessKey
+from alonzo.model.ports.identity import AccessKey
 
 # A whole second: timestamps have no fraction.
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -15,7 +15,7 @@ from alonzo.lib.clock import ManualClock
 from alonzo.model.context import Principal
 from alonzo.model.errors import AwsError
 from alonzo.model.http import HttpRequest
-from alonzo.model.ports import AccessKey
+from alonzo.model.ports.identity import AccessKey
 
 SUITE_KEY = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 S3_KEY = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")

@@ -16,11 +16,13 @@ from typing import cast
 
 from alonzo.edge.http1.alarm import Alarm
 from alonzo.edge.http1.connections import Hall
-from alonzo.edge.http1.incoming import Incoming
+from alonzo.edge.http1.incoming import Incoming, Outlet
+from alonzo.edge.http1.outlet import SentInPieces
 from alonzo.edge.http1.receiver import Receiver, RefusedError
-from alonzo.edge.http1.response import REFUSALS
+from alonzo.edge.http1.response import REFUSALS, Response
 from alonzo.edge.http1.sender import Sender
 from alonzo.edge.listener import Listener
+from alonzo.lib.tasks import Turn
 
 log = logging.getLogger("alonzo.edge")
 
@@ -35,6 +37,7 @@ class Connection(asyncio.Protocol):
         self._limits = hall.limits
         self._listener = listener
         self._loop = loop
+        self._turn = Turn.of_loop()
         self._transport: asyncio.Transport
         self._sender: Sender
         self._receiver = Receiver(self, hall.limits)
@@ -147,6 +150,12 @@ class Connection(asyncio.Protocol):
             self._transport.write(_CONTINUE)
         self._resume_reading()
 
+    def begin_answer(self, incoming: Incoming, response: Response) -> Outlet:
+        """Send the head of the answer to the request that is being answered."""
+        closes = self._ending or response.closes or not incoming.keep_alive
+        chunked = self._sender.begin(incoming, response, closes=closes)
+        return SentInPieces(self._sender, self._transport, incoming, chunked=chunked, closes=closes)
+
     def hold(self) -> None:
         """Have the client wait."""
         if self._reading:
@@ -166,11 +175,17 @@ class Connection(asyncio.Protocol):
 
     def _start(self, incoming: Incoming) -> None:
         self._answering = incoming
-        self._listener.requests.spawn(self._answer(incoming), name="edge.request")
+        # Light: it begins once all that has come is read, which mostly is the whole request.
+        self._listener.requests.run(self._answer(incoming), name="edge.request", turn=self._turn)
 
     async def _answer(self, incoming: Incoming) -> None:
         try:
             response = await self._hall.handler(incoming)
+            outlet = incoming.outlet
+            if outlet is not None:
+                if outlet.ended:
+                    self._answered(incoming, closes=outlet.closes)
+                return
             if response is None:
                 return
             closes = self._ending or response.closes or not incoming.keep_alive

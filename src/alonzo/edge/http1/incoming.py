@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from alonzo.edge.http1.head import Head
+from alonzo.model.ports.invoking import ClientGoneError
+
+if TYPE_CHECKING:
+    from alonzo.edge.http1.response import Response
 
 #: Pieces of a body that are shorter are gathered.
 _SMALL_BYTES = 4096
@@ -21,15 +25,37 @@ class BodyTooLargeError(Exception):
         self.bytes_max = bytes_max
 
 
-class ClientGoneError(Exception):
-    """The client left before its request was whole."""
+class Outlet(Protocol):
+    """The way out for the body of one response. Its head is on its way already.
+
+    ``ended``: all of it is. ``closes``: its end is that of the connection.
+    """
+
+    ended: bool
+    closes: bool
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece, which is not empty; wait while the client has not taken what came before.
+
+        Raises:
+            ClientGoneError: there is nobody to send to.
+        """
+        ...
+
+    def end(self) -> None:
+        """That was all. To be called once; a response that is not ended is seen to be cut."""
+        ...
 
 
 class Source(Protocol):
-    """Where the rest of a body comes from."""
+    """Where the rest of a body comes from, and the answer goes."""
 
     def wants_body(self, incoming: Incoming) -> None:
         """Have the client go on with the body."""
+        ...
+
+    def begin_answer(self, incoming: Incoming, response: Response) -> Outlet:
+        """Send the head of an answer whose body is to follow."""
         ...
 
 
@@ -52,6 +78,7 @@ class Incoming:
         "head",
         "http_1_0",
         "keep_alive",
+        "outlet",
         "source_ip",
         "started",
         "whole",
@@ -79,6 +106,8 @@ class Incoming:
         self.gone = False
         #: Bytes of the answer are on their way; all of them.
         self.started = self.answered = False
+        #: The body of an answer that follows its head piece by piece.
+        self.outlet: Outlet | None = None
         self._source = source
         # The first one is never a bytearray.
         self._pieces: list[bytes | bytearray] = []
@@ -89,6 +118,15 @@ class Incoming:
 
     # --- for the handler
 
+    def try_body(self, bytes_max: int) -> bytes | None:
+        """All of the body, if it is here; else ``read_body`` may follow.
+
+        Raises:
+            BodyTooLargeError: it is longer than that; what is left of it will be thrown away.
+        """
+        self._ask(bytes_max)
+        return self._take_body(bytes_max) if self.whole else None
+
     async def read_body(self, bytes_max: int, look: Callable[[bytes], None] | None = None) -> bytes:
         """All of the body. To be called once. ``look`` is shown each piece as soon as it is here.
 
@@ -96,10 +134,7 @@ class Incoming:
             BodyTooLargeError: it is longer than that; what is left of it will be thrown away.
             ClientGoneError: it will never be whole.
         """
-        announced = self.head.fields.get(b"content-length")
-        if announced is not None and (length := int(announced)) > bytes_max:
-            raise BodyTooLargeError(length, bytes_max)
-        self._asked_bytes_max = bytes_max
+        self._ask(bytes_max)
         if look is not None:
             self._look = look
             for piece in self._pieces:
@@ -107,10 +142,27 @@ class Incoming:
         if not self.whole:
             self._source.wants_body(self)
             await self._wait_whole(bytes_max)
+        return self._take_body(bytes_max)
+
+    def _ask(self, bytes_max: int) -> None:
+        announced = self.head.fields.get(b"content-length")
+        if announced is not None and (length := int(announced)) > bytes_max:
+            raise BodyTooLargeError(length, bytes_max)
+        self._asked_bytes_max = bytes_max
+
+    def _take_body(self, bytes_max: int) -> bytes:
         if self._n_bytes > bytes_max:
             raise BodyTooLargeError(self._n_bytes, bytes_max)
         pieces, self._pieces = self._pieces, []
         return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+
+    def begin_answer(self, response: Response) -> Outlet:
+        """Answer with the head of ``response``, and with a body that follows piece by piece.
+
+        To be called once, by a handler that then returns None.
+        """
+        self.outlet = self._source.begin_answer(self, response)
+        return self.outlet
 
     async def _wait_whole(self, bytes_max: int) -> None:
         while not self.whole and self._n_bytes <= bytes_max:

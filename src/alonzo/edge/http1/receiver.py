@@ -178,7 +178,12 @@ class Receiver:
             if method == b"CONNECT":
                 raise httptools.HttpParserInvalidMethodError("CONNECT")
             return
-        path, query = _split_target(self._target)
+        path, query, authority = _split_target(self._target)
+        if authority is not None:
+            # It says more than the header does (RFC 9112, 3.2.2), and nobody is to see two hosts.
+            self._headers = [
+                (name, authority if name == b"host" else value) for name, value in self._headers
+            ]
         version = parser.get_http_version()
         if version not in _VERSIONS:
             raise httptools.HttpParserError(f"not a version that is served: {version}")
@@ -233,8 +238,8 @@ class Receiver:
             self._sink.cut()
 
 
-def _split_target(target: bytes) -> tuple[bytes, bytes]:
-    """The path and the query of a request target.
+def _split_target(target: bytes) -> tuple[bytes, bytes, bytes | None]:
+    """The path and the query of a request target, and the host if it names one.
 
     Raises:
         httptools.HttpParserInvalidURLError: it is none, or not of ASCII.
@@ -243,6 +248,7 @@ def _split_target(target: bytes) -> tuple[bytes, bytes]:
         raise httptools.HttpParserInvalidURLError("not of ASCII")
     if target[:1] == b"/" and b"#" not in target:
         path, _, query = target.partition(b"?")
-        return path, query
+        return path, query, None
     url = httptools.parse_url(target)
-    return url.path or b"", url.query or b""
+    authority = target.partition(b"//")[2].partition(b"/")[0].partition(b"?")[0]
+    return url.path or b"", url.query or b"", authority if url.host else None

@@ -69,7 +69,7 @@ class Sender:
 
         A stream whose client left is read to its end all the same: what was asked for is done.
         """
-        await self._writable()
+        await self.writable()
         body = response.body
         if isinstance(body, bytes):
             self._send_whole(incoming, response, body, closes=closes)
@@ -80,7 +80,8 @@ class Sender:
             if isinstance(body, AsyncGenerator):
                 await cast("AsyncGenerator[bytes, None]", body).aclose()
 
-    async def _writable(self) -> None:
+    async def writable(self) -> None:
+        """Return once the client has caught up, or is gone."""
         while self._drained is not None:
             await self._drained
 
@@ -106,6 +107,20 @@ class Sender:
             self._transport.write(b"".join((STATUS_LINES[status], head, body)))
         else:
             self._transport.writelines((STATUS_LINES[status] + head, body))
+
+    def begin(self, incoming: Incoming, response: Response, *, closes: bool) -> bool:
+        """Send the head of a response whose body is to follow. Whether that must be in chunks.
+
+        HTTP/1.0 knows none: there the end of the connection is the end of the body.
+        """
+        chunked = not incoming.http_1_0
+        framing = b"transfer-encoding: chunked\r\n" if chunked else b""
+        ending = b"connection: close\r\n\r\n" if closes else b"\r\n"
+        if not (incoming.gone or self._transport.is_closing()):
+            incoming.started = True
+            head = (STATUS_LINES[response.status], response.fields, framing, ending)
+            self._transport.write(b"".join(head))
+        return chunked
 
     async def _send_stream(
         self,
@@ -135,7 +150,7 @@ class Sender:
                     return False
             if without_body or not piece:
                 continue
-            await self._writable()
+            await self.writable()
             if incoming.gone or transport.is_closing():
                 continue
             if chunked:
@@ -145,6 +160,6 @@ class Sender:
         if left and not without_body:
             return False
         if chunked and not (incoming.gone or transport.is_closing()):
-            await self._writable()
+            await self.writable()
             transport.write(b"0\r\n\r\n")
         return True

@@ -26,7 +26,7 @@ from alonzo.edge.sigv4.canonical import (
 from alonzo.edge.sigv4.claim import Claim
 from alonzo.edge.sigv4.refusals import AuthFailure, Refusal
 from alonzo.lib.clock import Clock, utc
-from alonzo.model.ports import AccessKey, KeyRing
+from alonzo.model.ports.identity import AccessKey, KeyRing
 
 #: How far the client's clock may be from ours, either way.
 SKEW_S_MAX = 900
