@@ -37,7 +37,7 @@ $(VENV)/.quickstart: requirements/quickstart.lock pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(BIN)/python
 	@tools/install.sh $(VENV) requirements/dev.lock
-	@tools/host_packages.sh
+	@tools/host_packages.sh dev
 	@touch $@ $(VENV)/.quickstart
 
 setup: $(VENV)/.dev

@@ -7,16 +7,19 @@ endpoints: a command of ours must not reach a real account by accident.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
 
-from alonzo.cli.running import find_running
+from alonzo.cli.running import find_running, health, region_in
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -26,8 +29,10 @@ CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 900 + 60
 
 
-def connect(service: str, data_dir: Path, region: str) -> Any:
+def connect(service: str, data_dir: Path, region: str | None) -> Any:
     """A botocore client for ``service`` of the platform that the command's options mean.
+
+    Without a ``region`` it is the one that the platform was started in.
 
     Raises:
         click.ClickException: no platform was found.
@@ -46,7 +51,12 @@ def connect(service: str, data_dir: Path, region: str) -> Any:
     given = os.environ.get("AWS_ENDPOINT_URL")
     if given and not _named_on_command_line("data_dir"):
         try:
-            return session.create_client(service, region, config=config, endpoint_url=given)
+            return session.create_client(
+                service,
+                region or region_in(health(given) or {}),
+                config=config,
+                endpoint_url=given,
+            )
         except ValueError as error:
             raise click.ClickException(
                 f'AWS_ENDPOINT_URL is no address: {given}. Run: eval "$(alonzo env)"'
@@ -54,12 +64,58 @@ def connect(service: str, data_dir: Path, region: str) -> Any:
     platform = find_running(data_dir)
     return session.create_client(
         service,
-        region,
+        region or platform.region,
         config=config,
         endpoint_url=platform.endpoint,
         aws_access_key_id=platform.access_key_id,
         aws_secret_access_key=platform.secret_access_key,
     )
+
+
+def get_document(path: str, data_dir: Path, *, timeout_s: float) -> Any:
+    """The JSON that a route of the platform's own answers to a signed GET.
+
+    ``path`` begins with a slash and may have a query. The platform and its key are found as
+    ``connect`` finds them.
+
+    Raises:
+        click.ClickException: no platform was found, or it refuses.
+    """
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+    from botocore.exceptions import NoCredentialsError
+    from botocore.session import Session
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and not _named_on_command_line("data_dir"):
+        credentials = Session().get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        frozen = credentials.get_frozen_credentials()
+    else:
+        platform = find_running(data_dir)
+        endpoint = platform.endpoint
+        key = Credentials(platform.access_key_id, platform.secret_access_key)
+        frozen = key.get_frozen_credentials()
+    url = urlsplit(endpoint)
+    signed = AWSRequest("GET", f"{url.scheme}://{url.netloc}{path}")
+    # Neither the service nor the region means anything here; a scope needs both.
+    SigV4Auth(frozen, "alonzo", "us-east-1").add_auth(signed)
+    connection = HTTPConnection(url.hostname or "", url.port or 80, timeout=timeout_s)
+    try:
+        connection.request("GET", path, headers={**signed.headers, "Host": url.netloc})
+        answer = connection.getresponse()
+        status, document = answer.status, json.loads(answer.read())
+    except (OSError, HTTPException, ValueError) as error:
+        raise click.ClickException(
+            f"{url.netloc} does not answer as a platform: {error}. Is it running?"
+        ) from error
+    finally:
+        connection.close()
+    if status != 200:
+        raise click.ClickException(document.get("message") or f"the platform answered {status}.")
+    return document
 
 
 def _named_on_command_line(parameter: str) -> bool:

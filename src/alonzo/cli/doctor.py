@@ -65,8 +65,18 @@ def data(data_dir: Path) -> list[Finding]:
         return [Finding("data", None, f"{data_dir}: {error.message.splitlines()[0]}")]
     return [
         Finding("data", True, f"{data_dir}, in use by the platform at {endpoint}"),
-        *warnings(health(endpoint) or {}),
+        *of_platform(health(endpoint) or {}),
     ]
+
+
+def of_platform(document: Mapping[str, object]) -> list[Finding]:
+    """How the platform runs that gave this health answer."""
+    facts = [
+        Finding(name, None, f"{document[name]} (of the running platform)")
+        for name in ("region", "isolation", "network")
+        if name in document
+    ]
+    return facts + warnings(document)
 
 
 def warnings(document: Mapping[str, object]) -> list[Finding]:

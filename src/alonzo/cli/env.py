@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from alonzo.cli.options import data_dir_option, region_option
+from alonzo.cli.options import client_region_option, data_dir_option
 from alonzo.cli.running import find_running
 
 
 @click.command()
 @data_dir_option
-@region_option
-def env(data_dir: Path, region: str) -> None:
+@client_region_option
+def env(data_dir: Path, region: str | None) -> None:
     """Print the exports that point AWS tools at the running platform.
 
     Use it as: eval "$(alonzo env)"
@@ -25,8 +25,8 @@ def env(data_dir: Path, region: str) -> None:
         "AWS_ACCESS_KEY_ID": platform.access_key_id,
         "AWS_SECRET_ACCESS_KEY": platform.secret_access_key,
         # Some SDKs read the one, some the other.
-        "AWS_DEFAULT_REGION": region,
-        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region or platform.region,
+        "AWS_REGION": region or platform.region,
     }
     for name, value in exports.items():
         click.echo(f"export {name}={shlex.quote(value)}")

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from alonzo.cli.client import connect, plain_failures
-from alonzo.cli.options import data_dir_option, region_option
+from alonzo.cli.options import client_region_option, data_dir_option
 from alonzo.lib.clock import SystemClock
 
 
@@ -54,7 +54,7 @@ def render_payload(payload: bytes, *, for_terminal: bool) -> str:
 @click.option("--event", is_flag=True, help="Queue the event and do not wait for the function.")
 @click.option("--log", is_flag=True, help="Show the last 4 KB of the invocation's log.")
 @data_dir_option
-@region_option
+@client_region_option
 def invoke(
     name: str,
     payload: str | None,
@@ -62,7 +62,7 @@ def invoke(
     event: bool,
     log: bool,
     data_dir: Path,
-    region: str,
+    region: str | None,
 ) -> None:
     """Invoke a function and show what it answered.
 

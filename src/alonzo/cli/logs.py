@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from alonzo.cli.client import connect, plain_failures
-from alonzo.cli.options import data_dir_option, region_option
+from alonzo.cli.options import client_region_option, data_dir_option
 from alonzo.lib.clock import SystemClock, iso_ms
 
 #: Between two looks at a log that is being followed.
@@ -24,8 +24,8 @@ UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 PLATFORM_LINE = re.compile(r"^(START|END|REPORT|INIT_START|INIT_REPORT) ")
 
 
-def parse_since(value: str, *, now_s: float) -> int:
-    """The epoch milliseconds that ``--since`` means: an age such as ``10m``, or an ISO 8601 time.
+def parse_since(value: str, *, now_s: float, option: str = "--since") -> int:
+    """The epoch milliseconds that ``option`` means: an age such as ``10m``, or an ISO 8601 time.
 
     Raises:
         click.BadParameter: it is neither.
@@ -39,7 +39,7 @@ def parse_since(value: str, *, now_s: float) -> int:
         raise click.BadParameter(
             f"{value!r} is neither an age such as 30s, 10m, 2h, 1d nor a time such as "
             "2026-11-20T10:00:00Z.",
-            param_hint="--since",
+            param_hint=option,
         ) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
@@ -111,9 +111,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 @click.option("--since", "-s", default="10m", help="An age (30s, 10m, 2h, 1d) or an ISO 8601 time.")
 @click.option("--filter", "pattern", help="A CloudWatch Logs filter pattern.")
 @data_dir_option
-@region_option
+@client_region_option
 def logs(
-    name: str, follow: bool, since: str, pattern: str | None, data_dir: Path, region: str
+    name: str, follow: bool, since: str, pattern: str | None, data_dir: Path, region: str | None
 ) -> None:
     """Show a function's log, or follow it.
 

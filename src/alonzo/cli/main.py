@@ -19,7 +19,9 @@ COMMANDS = {
     "env": ("alonzo.cli.env", "Print the exports that point AWS tools at the running platform."),
     "invoke": ("alonzo.cli.invoke", "Invoke a function and show what it answered."),
     "logs": ("alonzo.cli.logs", "Show a function's log, or follow it."),
+    "usage": ("alonzo.cli.usage", "Show what functions used, and what AWS would charge for it."),
     "doctor": ("alonzo.cli.doctor", "Say what this host gives, what is missing, how to get it."),
+    "settings": ("alonzo.cli.settings", "Show every limit that 'alonzo serve --set' changes."),
     "runtime": ("alonzo.cli.runtime", "Show which runtimes this host has, and install others."),
     "bench": ("alonzo.cli.bench.command", "Measure this platform beside two baselines."),
 }

@@ -23,10 +23,19 @@ data_dir_option = click.option(
     help="Where the platform keeps its state.",
 )
 
+#: Which region a platform works in.
 region_option = click.option(
     "--region",
     envvar=["AWS_REGION", "AWS_DEFAULT_REGION"],
     default="us-east-1",
     show_default="$AWS_REGION, $AWS_DEFAULT_REGION or us-east-1",
+    help="The AWS region to work in.",
+)
+
+#: Which region a running platform is asked in.
+client_region_option = click.option(
+    "--region",
+    envvar=["AWS_REGION", "AWS_DEFAULT_REGION"],
+    show_default="$AWS_REGION, $AWS_DEFAULT_REGION or the platform's own",
     help="The AWS region to work in.",
 )

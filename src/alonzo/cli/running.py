@@ -22,9 +22,10 @@ HEALTH_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class RunningPlatform:
-    """Where a platform listens, and its root access key."""
+    """Where a platform listens, the region that it was started in, and its root access key."""
 
     endpoint: str
+    region: str
     access_key_id: str
     secret_access_key: str
 
@@ -48,6 +49,11 @@ def health(endpoint: str) -> dict[str, Any] | None:
     except ValueError:
         return {}
     return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+
+
+def region_in(document: dict[str, Any]) -> str:
+    """The region that a health answer names."""
+    return str(document.get("region", "us-east-1"))
 
 
 def answers(endpoint: str) -> bool:
@@ -79,6 +85,9 @@ def find_running(data_dir: Path) -> RunningPlatform:
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{data_dir} is no data directory of Alonzo: {error}") from error
     endpoint = owner.get("endpoint")
-    if endpoint is None or not answers(endpoint):
+    document = health(endpoint) if endpoint else None
+    if endpoint is None or document is None:
         raise nothing
-    return RunningPlatform(endpoint, key["access_key_id"], key["secret_access_key"])
+    return RunningPlatform(
+        endpoint, region_in(document), key["access_key_id"], key["secret_access_key"]
+    )

@@ -33,6 +33,14 @@ CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
     help="Verify signatures, or accept any key (on a loopback address only).",
 )
 @click.option(
+    "--iam",
+    type=click.Choice(["strict", "lenient", "soft"]),
+    default="lenient",
+    help="'strict' refuses whatever policies do not allow. 'lenient' does too, but functions may "
+    "have roles that were never made, which may do everything. 'soft' only logs what would be "
+    "refused.",
+)
+@click.option(
     "--isolation",
     type=click.Choice(["auto", "namespaces", "gvisor", "none"]),
     default="auto",
@@ -48,15 +56,31 @@ CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 )
 @click.option("--account", default="000000000000", help="The account id, 12 digits.")
 @region_option
+@click.option(
+    "--otlp-endpoint",
+    envvar="ALONZO_OTLP_ENDPOINT",
+    help="Send spans of traced invocations to this OpenTelemetry receiver (OTLP over HTTP), such "
+    "as http://127.0.0.1:4318.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Change a limit; 'alonzo settings' shows them all. May be repeated.",
+)
 def serve(
     host: str,
     port: int,
     data_dir: Path,
     auth: Literal["sigv4", "off"],
+    iam: Literal["strict", "lenient", "soft"],
     isolation: Literal["auto", "namespaces", "gvisor", "none"],
     network: Literal["none", "nat", "host"] | None,
     account: str,
     region: str,
+    otlp_endpoint: str | None,
+    assignments: tuple[str, ...],
 ) -> None:
     """Run the platform until it is told to stop.
 
@@ -69,12 +93,17 @@ def serve(
         host=host,
         port=port,
         auth=auth,
+        iam=iam,
         isolation=isolation,
         network=network,
         account=account,
         region=region,
+        otlp_endpoint=otlp_endpoint,
     )
     try:
+        from alonzo.daemon.tuning import tuned
+
+        config = tuned(config, assignments)
         # Before the daemon is imported: on another host than Linux parts of it cannot be.
         config.check()
         from alonzo.daemon.serve import run

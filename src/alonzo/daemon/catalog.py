@@ -13,21 +13,40 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from alonzo.control import access as lambda_access
 from alonzo.control.functions import ControlPlane
 from alonzo.control.unsupported import UNSUPPORTED as LAMBDA_UNSUPPORTED
 from alonzo.daemon.config import Config
+from alonzo.daemon.secret_services import SecretServices
 from alonzo.invoke.operations import operations as invoke_operations
 from alonzo.lib.clock import Clock, SystemClock
 from alonzo.lib.ids import IdSource
-from alonzo.model.ports import Invoker, Operations
+from alonzo.model.access import AccessRules
+from alonzo.model.ports.identity import Sessions
+from alonzo.model.ports.invoking import Invoker
+from alonzo.model.ports.operations import Operations
 from alonzo.runtimes.interpreters import SearchPlaces
 from alonzo.runtimes.registry import Runtimes, families
 from alonzo.sandbox.backends.gvisor.backend import GvisorBackend
 from alonzo.sandbox.backends.namespaces.backend import NamespaceBackend
 from alonzo.sandbox.backends.none.backend import PlainBackend
 from alonzo.sandbox.base import Backend
+from alonzo.services.cloudwatch import access as cloudwatch_access
+from alonzo.services.cloudwatch import api as cloudwatch_api
+from alonzo.services.cloudwatch.metering import Metering
+from alonzo.services.iam import access as iam_access
+from alonzo.services.iam import api as iam_api
+from alonzo.services.iam.identities import Identities
+from alonzo.services.kms import access as kms_access
+from alonzo.services.kms import api as kms_api
+from alonzo.services.logs import access as logs_access
 from alonzo.services.logs import api as logs_api
 from alonzo.services.logs.sink import LogWriter
+from alonzo.services.secretsmanager import access as secretsmanager_access
+from alonzo.services.secretsmanager import api as secretsmanager_api
+from alonzo.services.ssm import access as ssm_access
+from alonzo.services.ssm import api as ssm_api
+from alonzo.services.sts import access as sts_access
 from alonzo.services.sts import api as sts_api
 from alonzo.store.base import Store
 from alonzo.store.data_dir import DataDir
@@ -41,17 +60,25 @@ class Parts:
     invoker: Invoker
     store: Store
     logs: LogWriter
+    metering: Metering
+    identities: Identities
+    sessions: Sessions
+    secrets: SecretServices
     clock: Clock
     ids: IdSource
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service of AWS: how to make its operations, and which it does not have, with reasons."""
+    """One service of AWS: how to make its operations, and which it does not have, with reasons.
+
+    ``access`` makes the table of what the operations need to be allowed.
+    """
 
     name: str
     operations: Callable[[Parts], Operations]
     unsupported: Mapping[str, str]
+    access: Callable[[Parts], AccessRules]
 
 
 SERVICES = (
@@ -59,13 +86,58 @@ SERVICES = (
         "lambda",
         lambda p: {**p.control.operations, **invoke_operations(p.invoker)},
         LAMBDA_UNSUPPORTED,
+        lambda _: lambda_access.access_rules(),
     ),
     Service(
         "logs",
         lambda p: logs_api.operations(store=p.store, writer=p.logs, clock=p.clock, ids=p.ids),
         logs_api.UNSUPPORTED,
+        lambda _: logs_access.access_rules(),
     ),
-    Service("sts", lambda _: sts_api.operations(), sts_api.UNSUPPORTED),
+    Service(
+        "cloudwatch",
+        lambda p: cloudwatch_api.operations(
+            store=p.store, writer=p.metering.writer, folder=p.metering.folder, clock=p.clock
+        ),
+        cloudwatch_api.UNSUPPORTED,
+        lambda _: cloudwatch_access.access_rules(),
+    ),
+    Service(
+        "iam",
+        lambda p: iam_api.operations(p.identities),
+        iam_api.UNSUPPORTED,
+        lambda p: iam_access.access_rules(p.identities),
+    ),
+    Service(
+        "sts",
+        lambda p: sts_api.operations(p.sessions),
+        sts_api.UNSUPPORTED,
+        lambda _: sts_access.access_rules(),
+    ),
+    Service(
+        "kms",
+        lambda p: kms_api.operations(p.secrets.keys),
+        kms_api.UNSUPPORTED,
+        lambda p: kms_access.access_rules(p.secrets.vault),
+    ),
+    Service(
+        "ssm",
+        lambda p: ssm_api.operations(store=p.store, encryption=p.secrets.encryption, clock=p.clock),
+        ssm_api.UNSUPPORTED,
+        lambda _: ssm_access.access_rules(),
+    ),
+    Service(
+        "secretsmanager",
+        lambda p: secretsmanager_api.operations(
+            directory=p.secrets.directory,
+            encryption=p.secrets.encryption,
+            rotator=p.secrets.rotator,
+            function_policies=p.secrets.functions,
+            authorize=p.secrets.authorize,
+        ),
+        secretsmanager_api.UNSUPPORTED,
+        lambda p: secretsmanager_access.access_rules(p.secrets.directory),
+    ),
 )
 
 

@@ -12,14 +12,21 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
+from alonzo.control.settings import ControlLimits
 from alonzo.environments.values import EnvironmentSettings
 from alonzo.invoke.api import InvokeSettings
+from alonzo.invoke.traces.exporter import Collector
 from alonzo.model.errors import PlatformError
 
 Auth = Literal["sigv4", "off"]
 Isolation = Literal["auto", "namespaces", "gvisor", "none"]
 Network = Literal["none", "nat", "host"]
+Iam = Literal["strict", "lenient", "soft"]
+
+#: OpenTelemetry's own name for headers that a receiver wants, as keys of its users often are.
+_OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 
 #: What a request's signature may name, too.
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
@@ -35,6 +42,9 @@ class Config:
 
     ``network`` None is ``nat`` where this host gives it, and else ``none``.
 
+    ``otlp_endpoint``: the URL of an OpenTelemetry receiver that spans go to, with
+    ``otlp_headers``, ``name=value`` with commas between them.
+
     ``search_path``, ``home`` and ``tools`` say where to look for runtimes, and ``tools`` is what
     ``alonzo runtime install`` fills; ``faults`` arms fault points and is for tests.
     """
@@ -43,6 +53,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 4566
     auth: Auth = "sigv4"
+    iam: Iam = "lenient"
     isolation: Isolation = "auto"
     network: Network | None = None
     account: str = "000000000000"
@@ -52,6 +63,9 @@ class Config:
     tools: Path = field(default_factory=lambda: _tools())
     python: str = sys.executable
     faults: str = field(default_factory=lambda: os.environ.get("ALONZO_FAULTS", ""))
+    otlp_endpoint: str | None = None
+    otlp_headers: str = field(default_factory=lambda: os.environ.get(_OTLP_HEADERS, ""))
+    control: ControlLimits = field(default_factory=ControlLimits)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     invoke: InvokeSettings = field(default_factory=InvokeSettings)
 
@@ -87,6 +101,25 @@ class Config:
             raise ConfigError(f"an account has 12 digits, not {self.account!r}")
         if not _REGION.fullmatch(self.region):
             raise ConfigError(f"a region looks like us-east-1, not {self.region!r}")
+        self.collector()
+
+    def collector(self) -> Collector | None:
+        """Where spans go; None: nowhere.
+
+        Raises:
+            ConfigError: the URL is none.
+        """
+        if self.otlp_endpoint is None:
+            return None
+        url = urlsplit(self.otlp_endpoint)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ConfigError(
+                f"--otlp-endpoint takes a URL such as http://127.0.0.1:4318, not "
+                f"{self.otlp_endpoint!r}"
+            )
+        pairs = (each.partition("=") for each in self.otlp_headers.split(",") if "=" in each)
+        headers = {name.strip(): unquote(value.strip()) for name, _, value in pairs}
+        return Collector(self.otlp_endpoint, headers)
 
 
 def _tools() -> Path:

@@ -50,4 +50,4 @@ class Expectations:
         except StoreError:
             log.exception("expectations.not_remembered")
             return
-        await self._pool.know_runtimes([row["runtime"] for row in rows])
+        await self._pool.know_runtimes([(row["runtime"], row["memory_mib"]) for row in rows])

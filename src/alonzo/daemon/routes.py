@@ -18,12 +18,19 @@ NOT_ISOLATED = (
 )
 
 
-def health(services: Mapping[str, object], isolation: str, *, isolated: bool) -> RouteHandler:
-    """Answer that the platform is up: it listens only once everything behind it is."""
+def health(
+    services: Mapping[str, object], *, region: str, isolation: str, isolated: bool, network: str
+) -> RouteHandler:
+    """Answer that the platform is up: it listens only once everything behind it is.
+
+    ``network`` says in words what functions reach.
+    """
     document: dict[str, object] = {
         "status": "ok",
         "version": __version__,
+        "region": region,
         "isolation": isolation,
+        "network": network,
         "services": dict.fromkeys(sorted(services), "running"),
     }
     if not isolated:

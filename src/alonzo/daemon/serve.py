@@ -24,6 +24,10 @@ from alonzo.sandbox.base import NETWORK_LAYER, SandboxError
 #: New objects that have the garbage collector look at them; Python's own number is 700.
 _YOUNG_OBJECTS_MAX = 10_000
 
+#: How long a thread that packs logs may keep the interpreter while the event loop wants it, in
+#: place of Python's own 5 ms. With 16 clients a call's p99 is 4.7 ms with it and 5.7 without.
+_SWITCH_S = 0.0005
+
 #: How long calls in flight may still take after SIGTERM.
 DRAIN_S_MAX = 30.0
 
@@ -56,6 +60,7 @@ async def _serve(config: Config) -> None:
         loop.add_signal_handler(number, told)
     async with Platform(config) as platform:
         _spare_the_collector()
+        sys.setswitchinterval(_SWITCH_S)
         _say(start_message(config, platform))
         await stop.wait()
         _say("stopping: calls in flight may finish; once more stops at once")
@@ -63,6 +68,8 @@ async def _serve(config: Config) -> None:
             drained = scope.spawn(platform.drain(DRAIN_S_MAX), name="drain")
             hurried = scope.spawn(hurry.wait(), name="hurry")
             await asyncio.wait({drained, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    # From here to the end of the process nobody handles them, and nothing is left to hurry.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     _say("stopped")
 
 

@@ -13,7 +13,9 @@ import logging
 import os
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
 from types import TracebackType
 
 from alonzo.control.deployer import Deployer
@@ -23,8 +25,13 @@ from alonzo.control.settings import ControlSettings
 from alonzo.daemon import catalog
 from alonzo.daemon.config import Config
 from alonzo.daemon.expectations import Expectations
+from alonzo.daemon.metering_routes import metering_routes
+from alonzo.daemon.role_calls import RoleCaller
 from alonzo.daemon.routes import HEALTH_PATHS, health
-from alonzo.edge.app import EdgeApp, Route
+from alonzo.daemon.secret_services import SecretServices
+from alonzo.edge.app import BodyLimits, EdgeApp, Route
+from alonzo.edge.door import Door
+from alonzo.edge.function_urls.server import FunctionUrlServer
 from alonzo.edge.models import service_model
 from alonzo.edge.server import EdgeServer
 from alonzo.environments.code import CodeTrees
@@ -32,18 +39,30 @@ from alonzo.environments.pool import Pool
 from alonzo.environments.surroundings import Surroundings
 from alonzo.invoke.api import LambdaInvoker
 from alonzo.invoke.deliveries import DeliveryQueue
-from alonzo.invoke.destinations import FunctionDestinations
+from alonzo.invoke.destinations import RoutedDestinations, TargetChecks
 from alonzo.invoke.directory import Directory
 from alonzo.invoke.events import EventQueue
+from alonzo.invoke.function_urls import FunctionUrlDirectory
+from alonzo.invoke.provisioning import Provisioner
+from alonzo.invoke.sampling import Sampler
+from alonzo.invoke.traces.exporter import SpanExporter
 from alonzo.lib.chance import system_chance
 from alonzo.lib.clock import SystemClock
 from alonzo.lib.ids import SystemIds
 from alonzo.lib.tasks import TaskScope
-from alonzo.sandbox.base import Backend, Layer
+from alonzo.model.http import RouteHandler
+from alonzo.model.ports.logs import FunctionMetrics
+from alonzo.model.ports.operations import Operations
+from alonzo.sandbox.base import NETWORK_LAYER, Backend, Layer
+from alonzo.services.cloudwatch.metering import Metering
+from alonzo.services.iam.assumption import Sessions
+from alonzo.services.iam.authorizer import Authorizer
+from alonzo.services.iam.identities import Identities
 from alonzo.services.iam.keys import KeyRing
+from alonzo.services.iam.standing import standing_of
 from alonzo.services.logs.retention import Reaper
 from alonzo.services.logs.sink import LogWriter
-from alonzo.store.base import StoreError
+from alonzo.store.base import Store, StoreError
 from alonzo.store.blobs import BlobStore
 from alonzo.store.data_dir import DataDir
 from alonzo.store.sqlite import SqliteStore
@@ -72,6 +91,7 @@ class Platform:
         self.layers: tuple[Layer, ...] = ()
 
     async def __aenter__(self) -> Platform:
+        _raise_descriptor_limit()
         try:
             await self._open()
         except BaseException:
@@ -90,22 +110,26 @@ class Platform:
     async def _open(self) -> None:
         config, stack = self._config, self._stack
         clock, ids = SystemClock(), SystemIds()
-        _raise_descriptor_limit()
         data = DataDir.open(config.data_dir)
         stack.callback(data.close)
-        keys = KeyRing(data.keys, clock=clock, ids=ids, account=config.account)
         store = await SqliteStore.open(data.db_path, clock=clock)
         stack.push_async_callback(store.close)
+        identities = await _identities(data, store, clock, ids)
+        keys = KeyRing(
+            data.keys, clock=clock, ids=ids, account=config.account, identities=identities
+        )
         blobs = BlobStore(data.blobs, data.secret("blobs"))
         logs = LogWriter(store, clock=clock)
         stack.push_async_callback(logs.close)
+        metering = Metering(store, clock, logs)
         scope = await stack.enter_async_context(TaskScope())
 
         backend = await self._open_backend(data)
         runtimes = catalog.runtimes(config)
         settings = ControlSettings(
-            catalog.architecture(),
-            data.secret("links"),
+            **asdict(config.control),
+            architecture=catalog.architecture(),
+            link_key=data.secret("links"),
             concurrency=config.invoke.concurrency_max,
         )
         code = CodeTrees(
@@ -118,7 +142,15 @@ class Platform:
         )
         stack.push_async_callback(code.close)
         around = Surroundings(
-            backend, logs, keys, self._serve_inside, clock, ids, scope, config.environments
+            backend,
+            logs,
+            keys,
+            self._serve_inside,
+            clock,
+            ids,
+            scope,
+            config.environments,
+            meter=metering.writer,
         )
         pool = Pool(around, runtimes, code, starts_max=_STARTS_PER_CPU * (os.cpu_count() or 1))
         stack.push_async_callback(pool.close)
@@ -129,17 +161,53 @@ class Platform:
             chance=system_chance(),
         )
         stack.callback(directory.close)
-        expectations = Expectations(store, directory, pool, scope)
-        events = self._events = EventQueue(store, clock, ids)
-        deliveries = DeliveryQueue(store, clock)
+        expectations: Expectations = Expectations(store, directory, pool, scope)
+        events = self._events = EventQueue(
+            store,
+            clock,
+            ids,
+            metrics=metering.writer,
+            record_bytes_max=config.invoke.payloads.event_bytes_max,
+        )
+        deliveries = DeliveryQueue(store, clock, metrics=metering.writer)
         invoker = LambdaInvoker(
-            directory, pool, events, clock=clock, ids=ids, settings=config.invoke
+            directory,
+            pool,
+            events,
+            clock=clock,
+            ids=ids,
+            settings=config.invoke,
+            metrics=metering.writer,
+            spans=self._exporter(),
         )
 
-        control = ControlPlane(store, blobs, runtimes, clock=clock, ids=ids, settings=settings)
+        calls = RoleCaller(identities, clock)
+        provisioner = Provisioner(store, pool.provisioned)
+        control = ControlPlane(
+            store,
+            blobs,
+            runtimes,
+            clock=clock,
+            ids=ids,
+            settings=settings,
+            provisioned=provisioner,
+            targets=TargetChecks(calls),
+        )
         deployer = Deployer(store, blobs, code, pool, clock=clock, ids=ids)
-        parts = catalog.Parts(control, invoker, store, logs, clock, ids)
+        parts = catalog.Parts(
+            control,
+            invoker,
+            store,
+            logs,
+            metering,
+            identities,
+            Sessions(identities, keys),
+            await self._secret_services(data, store, invoker, clock, ids),
+            clock,
+            ids,
+        )
         operations = {each.name: each.operations(parts) for each in catalog.SERVICES}
+        authorizer = self._authorizer(parts, calls, operations)
         app = EdgeApp(
             operations=operations,
             invoker=invoker,
@@ -149,30 +217,50 @@ class Platform:
             account=config.account,
             auth=config.auth,
             routes=[
-                *(
-                    Route("GET", path, health(operations, backend.name, isolated=backend.isolated))
-                    for path in HEALTH_PATHS
-                ),
+                *(Route("GET", path, self._health(operations, backend)) for path in HEALTH_PATHS),
                 Route("GET", b"/_alonzo/code/", control.download),
+                *metering_routes(config, data, store, metering, pool, clock),
             ],
             region=config.region,
+            limits=BodyLimits(payloads=config.invoke.payloads),
             unsupported={each.name: each.unsupported for each in catalog.SERVICES},
+            function_urls=self._function_urls(store, invoker, keys, identities, metering.writer),
+            authorizer=authorizer,
         )
         self._server = EdgeServer(app)
         stack.push_async_callback(self._server.stop, 0.0)
         for name, work in {
+            "last used": authorizer.used.run(),
             "logs": logs.run(),
             "log retention": Reaper(store, clock).run(),
+            **parts.secrets.work(),
+            "metrics": metering.run(),
+            "samples": Sampler(invoker.admission, pool.provisioned, metering.writer, clock).run(),
             "deployer": deployer.run(),
             "event sources": MappingReconciler(store).run(),
             "events": events.run(invoker),
-            "deliveries": deliveries.run(FunctionDestinations(invoker)),
+            "deliveries": deliveries.run(RoutedDestinations(invoker, calls)),
             "environments": pool.reap(),
+            "provisioned": pool.provisioned.run(),
+            "provisioning": provisioner.run(),
             "stock": pool.fill(),
             "expectations": expectations.remember(),
             "code": _tidy(directory, pool, code),
         }.items():
             scope.spawn(work, name=name)
+        await self._listen(data)
+
+    def _exporter(self) -> SpanExporter | None:
+        collector = self._config.collector()
+        if collector is None:
+            return None
+        exporter = SpanExporter(collector)
+        self._stack.push_async_callback(exporter.close)
+        return exporter
+
+    async def _listen(self, data: DataDir) -> None:
+        config = self._config
+        assert self._server is not None
         port = await self._server.start(config.host, config.port)
         self.endpoint = f"http://{_bracketed(config.host)}:{port}"
         data.announce(self.endpoint)
@@ -185,6 +273,66 @@ class Platform:
         self.isolation, self.layers = backend.name, backend.layers
         self.isolated = backend.isolated
         return backend
+
+    def _function_urls(
+        self,
+        store: Store,
+        invoker: LambdaInvoker,
+        keys: KeyRing,
+        identities: Identities,
+        metrics: FunctionMetrics,
+    ) -> FunctionUrlServer:
+        config = self._config
+        urls = FunctionUrlDirectory(store)
+        self._stack.callback(urls.close)
+        return FunctionUrlServer(
+            urls,
+            invoker,
+            Door(keys, identities.clock, account=config.account, auth=config.auth),
+            partial(standing_of, identities, config.iam),
+            clock=identities.clock,
+            ids=identities.ids,
+            limits=config.invoke.payloads,
+            metrics=metrics,
+        )
+
+    def _authorizer(
+        self,
+        parts: catalog.Parts,
+        calls: RoleCaller,
+        operations: Mapping[str, Operations],
+    ) -> Authorizer:
+        rules = {each.name: each.access(parts) for each in catalog.SERVICES}
+        authorizer = Authorizer(
+            parts.identities, parts.secrets.policies, rules, mode=self._config.iam
+        )
+        self._stack.push_async_callback(authorizer.used.write)
+        calls.connect(operations, authorizer)
+        parts.secrets.connect(authorizer)
+        return authorizer
+
+    async def _secret_services(
+        self,
+        data: DataDir,
+        store: Store,
+        invoker: LambdaInvoker,
+        clock: SystemClock,
+        ids: SystemIds,
+    ) -> SecretServices:
+        services = SecretServices(store, data.secret("kms"), invoker, clock=clock, ids=ids)
+        self._stack.callback(services.close)
+        await services.open()
+        return services
+
+    def _health(self, services: Mapping[str, object], backend: Backend) -> RouteHandler:
+        network = [layer.detail for layer in backend.layers if layer.name == NETWORK_LAYER]
+        return health(
+            services,
+            region=self._config.region,
+            isolation=backend.name,
+            isolated=backend.isolated,
+            network=next(iter(network), "none of its own"),
+        )
 
     async def _serve_inside(self, listening: socket.socket) -> Callable[[], None]:
         """Answer what a function asks of the platform."""
@@ -203,9 +351,17 @@ class Platform:
 
 
 def _load_models() -> None:
-    """Have botocore's models of our services in memory before the first request."""
-    for service in catalog.SERVICES:
-        service_model(service.name)
+    """Have the models in memory that nearly every platform needs, before the first request."""
+    for name in ("lambda", "logs"):
+        assert service_model(name).operation_names
+
+
+async def _identities(
+    data: DataDir, store: Store, clock: SystemClock, ids: SystemIds
+) -> Identities:
+    identities = Identities(store, data.secret("access-keys"), clock=clock, ids=ids)
+    await identities.open()
+    return identities
 
 
 async def _tidy(directory: Directory, pool: Pool, code: CodeTrees) -> None:

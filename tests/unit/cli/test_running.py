@@ -14,9 +14,11 @@ KEY = {"access_key_id": "AKIATEST", "secret_access_key": "it's/a+secret"}
 
 class Health(BaseHTTPRequestHandler):
     def do_GET(self):
+        body = b'{"region": "eu-north-1"}'
         self.send_response(200 if self.path == "/_alonzo/health" else 404)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *arguments):
         pass
@@ -43,6 +45,11 @@ def data_dir(folder, lock, key=KEY):
 def env(folder, *arguments):
     unset = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION", "ALONZO_DATA_DIR"))
     return CliRunner().invoke(main, ["env", "--data-dir", str(folder), *arguments], env=unset)
+
+
+def test_env_names_the_region_that_the_platform_was_started_in(endpoint, tmp_path):
+    result = env(data_dir(tmp_path, json.dumps({"pid": 1, "endpoint": endpoint})))
+    assert "export AWS_REGION=eu-north-1" in result.output.splitlines()
 
 
 def test_env_prints_exports_that_a_shell_can_evaluate(endpoint, tmp_path):

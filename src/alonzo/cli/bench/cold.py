@@ -50,7 +50,14 @@ def cold(bench: Workbench) -> Iterator[Section]:
             others,
         ),
         ("parked", bench.alonzo, functions.ruby(), others),
-        ("executed", bench.alonzo, functions.java(), others),
+        ("parked", bench.alonzo, functions.java(), others),
+        ("nothing parked", bench.unparked, functions.java(), others),
+        (
+            "executed",
+            bench.alonzo,
+            functions.java(variables=functions.JAVA_START_VARIABLES),
+            others,
+        ),
     ):
         row = _row(way, platform, function, number)
         if "p50 ms" in row:

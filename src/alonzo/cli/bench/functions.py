@@ -46,6 +46,7 @@ JAVA = ("java25", "java21", "java17", "java11")
 #: Reads a variable only when it starts, so that such a function is executed, not forked.
 PYTHON_START_VARIABLES = {"PYTHONOPTIMIZE": "1"}
 NODEJS_START_VARIABLES = {"NODE_OPTIONS": "--no-warnings"}
+JAVA_START_VARIABLES = {"TZ": ":UTC"}
 
 
 #: Buys one whole processor: with less, what is measured is the limit that the function asked for.
@@ -93,7 +94,7 @@ def ruby() -> Function:
     return Function(RUBY, {"index.rb": RUBY_SOURCE.encode()})
 
 
-def java() -> Function | None:
+def java(*, variables: Mapping[str, str] | None = None) -> Function | None:
     """In the newest Java; None if there is no compiler for it."""
     compiler = shutil.which("javac")
     if compiler is None:
@@ -107,4 +108,4 @@ def java() -> Function | None:
         if done.returncode:
             return None
         compiled = Path(folder, "Echo.class").read_bytes()
-    return Function(JAVA, {"Echo.class": compiled})
+    return Function(JAVA, {"Echo.class": compiled}, variables or {})

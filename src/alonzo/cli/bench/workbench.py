@@ -22,7 +22,7 @@ from alonzo.cli.bench.target import REGION, Generator, Platform, Target
 
 BASELINES = "alonzo.cli.bench.baselines"
 SERVE = ("alonzo", "serve")
-UNPARKED = ("alonzo.cli.bench.unparked",)
+UNPARKED = (*SERVE, "--set", "environments.parked_floor=0")
 
 
 @dataclass(slots=True)
@@ -38,7 +38,9 @@ class Workbench:
     cores: Cores = None
     noise: Noise = field(default_factory=Noise)
     _generator: Generator | None = None
-    _platforms: dict[str, Platform] = field(default_factory=dict[str, Platform])
+    _platforms: dict[tuple[str, ...], Platform] = field(
+        default_factory=dict[tuple[str, ...], Platform]
+    )
     _targets: list[Target] = field(default_factory=list[Target])
 
     @property
@@ -73,10 +75,9 @@ class Workbench:
         return self._targets
 
     def _platform(self, *command: str) -> Platform:
-        if command[0] not in self._platforms:
-            started = self.stack.enter_context(self.started(*command))
-            self._platforms[command[0]] = started
-        return self._platforms[command[0]]
+        if command not in self._platforms:
+            self._platforms[command] = self.stack.enter_context(self.started(*command))
+        return self._platforms[command]
 
     @contextmanager
     def started(self, *command: str) -> Generated[Platform]:
