@@ -18,18 +18,24 @@ ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cli"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
 PROFILE = f"arn:aws:signer:{REGION}:{ACCOUNT}:/signing-profiles/p/0123456789"
 #: The CLI knows these operations and has no commands for them.
-WITHOUT_COMMAND = {"put-resource-policy", "get-resource-policy", "delete-resource-policy"}
+WITHOUT_COMMAND = {
+    "put-resource-policy",
+    "get-resource-policy",
+    "delete-resource-policy",
+    "invoke-with-response-stream",
+}
 
 #: Runs commands line by line in one interpreter: starting it takes longer than they do.
 RUNNER = """
 import contextlib, io, json, sys
 from awscli.clidriver import create_clidriver
+driver = create_clidriver()
 for line in sys.stdin:
     out = io.StringIO()
     out.buffer = io.BytesIO()
     with contextlib.redirect_stdout(out):
         try:
-            code = create_clidriver().main(json.loads(line))
+            code = driver.main(json.loads(line))
         except SystemExit as end:  # It cannot make sense of the command.
             code = end.code
     print(json.dumps([code, out.getvalue()]), flush=True)
@@ -61,6 +67,16 @@ COMMANDS = [
     ("get-alias", *ALIAS),
     ("list-aliases", *F),
     ("update-alias", *ALIAS, "--description", "d"),
+    ("put-provisioned-concurrency-config", *F, "--qualifier", "prod",
+     "--provisioned-concurrent-executions", "1"),
+    ("get-provisioned-concurrency-config", *F, "--qualifier", "prod"),
+    ("list-provisioned-concurrency-configs", *F),
+    ("delete-provisioned-concurrency-config", *F, "--qualifier", "prod"),
+    ("create-function-url-config", *F, "--qualifier", "prod", "--auth-type", "NONE"),
+    ("get-function-url-config", *F, "--qualifier", "prod"),
+    ("update-function-url-config", *F, "--qualifier", "prod", "--auth-type", "AWS_IAM"),
+    ("list-function-url-configs", *F),
+    ("delete-function-url-config", *F, "--qualifier", "prod"),
     ("delete-alias", *ALIAS),
     ("put-function-concurrency", *F, "--reserved-concurrent-executions", "1"),
     ("get-function-concurrency", *F),

@@ -1,9 +1,13 @@
 """Retries and destinations of events, as boto3 configures and functions see them."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from botocore.exceptions import ClientError
+
+from alonzo.testing.callers import Household, allow, trust
 
 SINK = "def handler(event, context):\n    print('record', __import__('json').dumps(event))\n"
 WORK = """
@@ -12,6 +16,13 @@ def handler(event, context):
         raise ValueError("as told")
     return {"done": event["n"]}
 """
+
+
+@pytest.fixture
+def household(platform):
+    made = Household(platform)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -89,6 +100,68 @@ def test_a_loop_of_destinations_ends_by_itself(lambda_client, function, logs_cli
     one.invoke({"n": 1}, InvocationType="Event")
     eventually(lambda: _counted(runs, two) >= 16, 30)
     assert _counted(runs, one) <= 17
+
+
+def summed(platform, metric, name):
+    """What CloudWatch has of a function's metric over the last hours, and the next."""
+    now = datetime.now(UTC)
+    points = platform.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda", MetricName=metric, Period=3600, Statistics=["Sum"],
+        Dimensions=[{"Name": "FunctionName", "Value": name}],
+        StartTime=now - timedelta(hours=2), EndTime=now + timedelta(hours=1),
+    )["Datapoints"]  # fmt: skip
+    return sum(point["Sum"] for point in points)
+
+
+def test_an_event_that_would_go_on_with_a_loop_is_told_of_and_counted(
+    platform, lambda_client, function, records, eventually
+):
+    looping, sink = function(WORK), function(SINK)
+    configure(lambda_client, looping, DestinationConfig={"OnFailure": {"Destination": sink.arn}})
+    own = sha256(looping.arn.encode()).hexdigest()[:8]
+    root = "Root=1-5759e988-bd862e3fe1be46a994272793"
+    with_trace(lambda_client, f"{root};Lineage=1:{own}:14", looping, {"n": 1})
+    with pytest.raises(lambda_client.exceptions.RecursiveInvocationException) as caught:
+        with_trace(lambda_client, f"{root};Lineage=1:{own}:15", looping, {"n": 2})
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    (record,) = [each for each in records(sink, 2) if "requestContext" in each]
+    assert record["requestContext"]["condition"] == "RecursiveInvocation"
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert record["requestPayload"] == {"n": 2}
+    eventually(lambda: summed(platform, "RecursiveInvocationsDropped", looping.name) == 1, 10)
+    assert summed(platform, "AsyncEventsReceived", looping.name) == 1
+
+
+def with_trace(client, header, function, event):
+    def add(request, **_):
+        request.headers["X-Amzn-Trace-Id"] = header
+
+    client.meta.events.register("before-sign.lambda.Invoke", add)
+    try:
+        client.invoke(FunctionName=function.name, InvocationType="Event", Payload=json.dumps(event))
+    finally:
+        client.meta.events.unregister("before-sign.lambda.Invoke", add)
+
+
+def test_a_role_must_be_allowed_to_reach_its_destination(
+    platform, lambda_client, function, household, function_name, eventually
+):
+    role = household.role(function_name, trust({"Service": "lambda.amazonaws.com"}))
+    sink = function(SINK)
+    worker = function(WORK, Role=role)
+    target = {"OnFailure": {"Destination": sink.arn}}
+    with pytest.raises(lambda_client.exceptions.InvalidParameterValueException) as caught:
+        configure(lambda_client, worker, DestinationConfig=target)
+    assert caught.value.response["Error"]["Message"] == (
+        "The function's execution role does not have permissions to call InvokeFunction on "
+        f"{sink.arn}"
+    )
+    household.let_role(function_name, allow("lambda:InvokeFunction", on=sink.arn))
+    configure(lambda_client, worker, DestinationConfig=target, MaximumRetryAttempts=0)
+    household.let_role(function_name, allow("lambda:GetFunction"))
+    worker.invoke({"n": 1, "fail": True}, InvocationType="Event")
+    eventually(lambda: summed(platform, "DestinationDeliveryFailures", worker.name) == 1, 10)
+    assert summed(platform, "AsyncEventsDropped", worker.name) == 1
 
 
 def _counted(runs, sink):

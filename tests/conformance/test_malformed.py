@@ -8,6 +8,7 @@ something wrong in it, made from a seed, so a failure names the request that did
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import random
 import re
@@ -44,6 +45,13 @@ ZIP = package("def handler(event, context): return event")
 
 NOW_MS = int(time.time() * 1000)
 
+
+def sealed(value):
+    """A marker that was not altered on the way, of whatever value."""
+    text = json.dumps(value).encode()
+    return base64.urlsafe_b64encode(hashlib.sha256(text).digest()[:6] + text).decode()
+
+
 #: Likely values of members, by their lower-case names; others are made of their shapes.
 LIKELY = {
     "functionname": ["target", ARN, f"{ACCOUNT}:function:target", "target:$LATEST", "other"],
@@ -74,19 +82,23 @@ LIKELY = {
         base64.urlsafe_b64encode("/aws/\udc00".encode("utf-8", "surrogatepass")).decode(),
     ],
     "marker": [
-        base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
-        for place in (["a", "$LATEST"], ["\ud800", "\x00"], ["x" * 9000, ""], [1, 2], {}, "ab")
+        sealed([listing, *place])
+        for listing in ("ListFunctions", "ListFunctions ALL", "ListLayerVersions", "ListAliases")
+        for place in (["a", "$LATEST"], ["\ud800", "\x00"], ["x" * 9000, ""], [1, 2], ["ab"])
     ],
     "maxitems": [1, 50],
     "revisionid": ["00000000-0000-0000-0000-000000000000"],
     "masterregion": ["us-east-1", "ALL"],
 }
-#: The same of operations that delete: nothing that the others are about.
+#: The same of operations that take something away: nothing that the others are about.
 DISPOSABLE = LIKELY | {
     "functionname": ["other"],
     "loggroupname": ["/other", "/custom"],
     "logstreamname": ["other"],
 }
+
+#: Operations that may leave a function without any concurrency, so that it answers no more calls.
+STARVING = {"PutFunctionConcurrency"}
 
 DEEP = "@deep@"
 ODD_TEXTS = [
@@ -149,7 +161,8 @@ class Maker:
         if service == "invoke":
             return self.invoke()
         operation = model(service).operation_model(self.pick(implemented(service)))
-        likely = DISPOSABLE if operation.name.startswith("Delete") else LIKELY
+        harmful = operation.name.startswith("Delete") or operation.name in STARVING
+        likely = DISPOSABLE if harmful else LIKELY
         params = self.likely(operation.input_shape, likely) if operation.input_shape else {}
         for _ in range(self.pick([0, 0, 1, 1, 1, 2, 3])):
             params = self.wrong(params)

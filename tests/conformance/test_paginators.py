@@ -1,10 +1,8 @@
 """Every paginator and every waiter that the SDKs have for Lambda, over what there is."""
 
-import os
-
 import botocore.session
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import WaiterError
 
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import UNSUPPORTED
@@ -17,6 +15,13 @@ PAGINATORS = sorted(_MODELS.get_paginator_model("lambda")._paginator_config)
 WAITERS = _MODELS.get_waiter_model("lambda").waiter_names
 ECHO = "def handler(event, context): return event"
 COUNT = 3
+NO_VPC_HERE = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+#: Members that may be others when they are shown again.
+CHANGING = {
+    "Status",
+    "AllocatedProvisionedConcurrentExecutions",
+    "AvailableProvisionedConcurrentExecutions",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +34,16 @@ def world(platform):
         client.update_function_configuration(FunctionName="f0", Description=str(n))
         client.get_waiter("function_updated_v2").wait(FunctionName="f0", WaiterConfig=QUICK)
         client.publish_version(FunctionName="f0")
-    for name in ("a", "b", "c"):
-        client.create_alias(FunctionName="f0", Name=name, FunctionVersion="1")
+    versions = {"a": "1", "b": "2", "c": "3"}
+    client.update_function_configuration(FunctionName="f0", Description="third")
+    client.get_waiter("function_updated_v2").wait(FunctionName="f0", WaiterConfig=QUICK)
+    client.publish_version(FunctionName="f0")
+    for name, version in versions.items():
+        client.create_alias(FunctionName="f0", Name=name, FunctionVersion=version)
+        client.create_function_url_config(FunctionName="f0", Qualifier=name, AuthType="NONE")
+        client.put_provisioned_concurrency_config(
+            FunctionName="f0", Qualifier=name, ProvisionedConcurrentExecutions=1
+        )
         client.put_function_event_invoke_config(
             FunctionName="f0", Qualifier=name, MaximumRetryAttempts=0
         )
@@ -63,7 +76,9 @@ def world(platform):
         "ListFunctionsByCodeSigningConfig": ({"CodeSigningConfigArn": configs[0]}, COUNT),
         "ListLayerVersions": ({"LayerName": "many"}, COUNT),
         "ListLayers": ({}, COUNT + 1),
-        "ListVersionsByFunction": (function, COUNT),
+        "ListFunctionUrlConfigs": (function, COUNT),
+        "ListProvisionedConcurrencyConfigs": (function, COUNT),
+        "ListVersionsByFunction": (function, COUNT + 1),
     }
     for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
         client.delete_event_source_mapping(UUID=mapping["UUID"])
@@ -71,12 +86,12 @@ def world(platform):
         client.delete_function(FunctionName=f"f{n}")
 
 
-@pytest.mark.parametrize("operation", PAGINATORS)
+OFFERED = [operation for operation in PAGINATORS if operation in OPERATIONS]
+
+
+@pytest.mark.parametrize("operation", OFFERED)
 def test_a_paginator_shows_everything_once_in_pages_of_any_size(platform, world, operation):
     client = platform.client("lambda", REGION)
-    if operation in UNSUPPORTED:
-        assert operation not in OPERATIONS
-        return
     params, count = world[operation]
     paginator = client.get_paginator(botocore.xform_name(operation))
     (key,) = [each.expression for each in paginator.result_keys]
@@ -84,23 +99,45 @@ def test_a_paginator_shows_everything_once_in_pages_of_any_size(platform, world,
         pages = [
             page[key] for page in paginator.paginate(**params, PaginationConfig={"PageSize": size})
         ]
-        shown = [str(entry) for page in pages for entry in page]
+        shown = [
+            str({name: value for name, value in entry.items() if name not in CHANGING})
+            if isinstance(entry, dict)
+            else entry
+            for page in pages
+            for entry in page
+        ]
         assert len(shown) == len(set(shown)) == count
         assert all(len(page) <= size for page in pages)
         assert len(pages) == -(-count // size)
 
 
+@pytest.mark.parametrize("operation", OFFERED)
+def test_a_list_goes_on_with_its_own_marker_only(platform, world, operation):
+    client = platform.client("lambda", REGION)
+    call = getattr(client, botocore.xform_name(operation))
+    params, _ = world[operation]
+    marker = call(**params, MaxItems=1)["NextMarker"]
+    other = next(name for name in OFFERED if name != operation)
+    of_another = getattr(client, botocore.xform_name(other))(**world[other][0], MaxItems=1)
+    middle = len(marker) // 2
+    altered = marker[:middle] + ("A" if marker[middle] != "A" else "B") + marker[middle + 1 :]
+    for wrong in ("x", marker[:-4], marker + marker, altered, of_another["NextMarker"], "\u00e9 "):
+        with pytest.raises(client.exceptions.InvalidParameterValueException):
+            call(**params, MaxItems=1, Marker=wrong)
+    # It names a place, so it can be used again, and with pages of another size.
+    rest = call(**params, Marker=marker)
+    assert "NextMarker" not in rest
+    assert call(**params, Marker=marker).keys() == rest.keys()
+
+
+def test_what_is_not_offered_cannot_be_paged_either():
+    assert set(PAGINATORS) - set(OFFERED) <= set(UNSUPPORTED)
+
+
 @pytest.mark.parametrize("name", WAITERS)
 def test_a_waiter_ends_once_there_is_what_it_waits_for(lambda_client, name, function_name):
     waiter = lambda_client.get_waiter(botocore.xform_name(name))
-    created = lambda_client.create_function(
-        FunctionName=function_name,
-        Runtime=PYTHON_RUNTIME,
-        Role=ROLE,
-        Handler="handler.handler",
-        Code={"ZipFile": package(ECHO)},
-        Publish=name == "PublishedVersionActive",
-    )
+    created = create(lambda_client, function_name, Publish=name == "PublishedVersionActive")
     assert created["State"] == "Pending"
     qualifier = {"Qualifier": "1"} if name == "PublishedVersionActive" else {}
     try:
@@ -109,7 +146,50 @@ def test_a_waiter_ends_once_there_is_what_it_waits_for(lambda_client, name, func
         lambda_client.delete_function(FunctionName=function_name)
 
 
-def test_a_list_that_is_not_supported_says_so(lambda_client):
-    with pytest.raises(ClientError) as caught:
-        lambda_client.list_function_url_configs(FunctionName=os.urandom(4).hex())
-    assert "is not supported by Alonzo yet" in caught.value.response["Error"]["Message"]
+@pytest.mark.parametrize("name", WAITERS)
+def test_a_waiter_ends_once_there_will_never_be_what_it_waits_for(
+    lambda_client, name, function_name
+):
+    waiter = lambda_client.get_waiter(botocore.xform_name(name))
+    target = {"FunctionName": function_name}
+    few = {"Delay": 0.01, "MaxAttempts": 3}
+    if name == "FunctionExists":
+        with pytest.raises(WaiterError, match="Max attempts exceeded"):
+            waiter.wait(**target, WaiterConfig=few)
+        return
+    with pytest.raises(WaiterError, match="ResourceNotFoundException"):
+        waiter.wait(**target, WaiterConfig=few)
+    try:
+        if "Updated" in name:
+            create(lambda_client, function_name)
+            lambda_client.get_waiter("function_active_v2").wait(**target, WaiterConfig=QUICK)
+            lambda_client.update_function_configuration(**target, VpcConfig=NO_VPC_HERE)
+        else:
+            create(
+                lambda_client,
+                function_name,
+                VpcConfig=NO_VPC_HERE,
+                Publish=name == "PublishedVersionActive",
+            )
+        qualifier = {"Qualifier": "1"} if name == "PublishedVersionActive" else {}
+        with pytest.raises(WaiterError, match="terminal failure state") as caught:
+            waiter.wait(**target, **qualifier, WaiterConfig=QUICK)
+        shown = caught.value.last_response
+        shown = shown.get("Configuration", shown)
+        assert "InvalidSubnet" in (
+            shown.get("StateReasonCode"),
+            shown.get("LastUpdateStatusReasonCode"),
+        )
+    finally:
+        lambda_client.delete_function(**target)
+
+
+def create(client, name, **configuration):
+    return client.create_function(
+        FunctionName=name,
+        Runtime=PYTHON_RUNTIME,
+        Role=ROLE,
+        Handler="handler.handler",
+        Code={"ZipFile": package(ECHO)},
+        **configuration,
+    )

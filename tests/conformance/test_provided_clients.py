@@ -5,6 +5,7 @@ runs only when it is asked for: ``ALONZO_TEST_TOOLCHAINS=all``.
 """
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -195,6 +196,14 @@ def test_a_streamed_response_of_go_arrives_whole(go):
     streamer = go("stream")
     for name in "ab":
         assert streamer.invoke({"name": name}).body == name.encode() * 3000
+        assert streamer.stream({"name": name}).body == name.encode() * 3000
+
+
+def test_go_s_reader_fails_in_the_middle_of_a_stream(go):
+    streamed = go("stream").stream({"name": "a", "seconds": -1})
+    assert streamed.body == b"a" * 3000
+    assert streamed.complete["ErrorCode"] == "Unhandled"
+    assert json.loads(streamed.complete["ErrorDetails"])["errorMessage"] == "redo from start"
 
 
 @pytest.fixture
@@ -216,6 +225,7 @@ def test_a_shell_loop_answers_fails_and_streams(shell):
     assert failed.function_error == "Unhandled"
     assert failed.json == {"errorMessage": "told to fail", "errorType": "Failed"}
     assert loop.invoke("stream").body == b"1 2 3 "
+    assert loop.stream("stream").body == b"1 2 3 "
     assert loop.invoke(1).json == {"hello": 1}
 
 

@@ -21,7 +21,8 @@ SOURCE = "def handler(event, context): return {answer}"
 
 def test_updates_publications_deletions_and_invokes_at_once(lambda_client, function):
     client = lambda_client
-    name = {"FunctionName": function(SOURCE.format(answer=0)).name}
+    deployed = function(SOURCE.format(answer=0))
+    name, arn = {"FunctionName": deployed.name}, deployed.arn
     client.put_function_concurrency(**name, ReservedConcurrentExecutions=20)
     chance = random.Random(3)
     throttled = Counter()
@@ -57,6 +58,22 @@ def test_updates_publications_deletions_and_invokes_at_once(lambda_client, funct
         ),
         lambda: client.delete_alias(**name, Name="prod"),
         lambda: client.delete_function(**name, Qualifier=version()),
+        lambda: client.add_permission(
+            **name,
+            StatementId=str(chance.randint(1, 9)),
+            Action="lambda:InvokeFunction",
+            Principal="s3.amazonaws.com",
+            **chance.choice([{}, {"Qualifier": "prod"}]),
+        ),
+        lambda: client.remove_permission(**name, StatementId=str(chance.randint(1, 9))),
+        lambda: client.put_function_event_invoke_config(
+            **name, MaximumRetryAttempts=0, **chance.choice([{}, {"Qualifier": version()}])
+        ),
+        lambda: client.delete_function_event_invoke_config(**name),
+        lambda: client.create_function_url_config(**name, AuthType="AWS_IAM"),
+        lambda: client.delete_function_url_config(**name),
+        lambda: client.tag_resource(Resource=arn, Tags={str(chance.randint(1, 9)): ""}),
+        lambda: client.put_function_recursion_config(**name, RecursiveLoop="Allow"),
     ]
 
     def outcome(call):
@@ -91,3 +108,10 @@ def test_updates_publications_deletions_and_invokes_at_once(lambda_client, funct
     assert "FunctionError" not in client.invoke(**name)
     listed = client.list_versions_by_function(**name)["Versions"]
     assert [each["Version"] for each in listed] == ["$LATEST"]
+    # Nothing of the function before it has stayed.
+    for gone in (client.get_policy, client.get_function_url_config):
+        assert outcome(lambda gone=gone: gone(**name)) == "ResourceNotFoundException"
+    assert client.list_function_event_invoke_configs(**name)["FunctionEventInvokeConfigs"] == []
+    assert client.list_aliases(**name)["Aliases"] == []
+    assert client.list_tags(Resource=arn)["Tags"] == {}
+    assert client.get_function_recursion_config(**name)["RecursiveLoop"] == "Terminate"

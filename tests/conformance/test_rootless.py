@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from alonzo.daemon import catalog
+from alonzo.daemon.config import Config
 from alonzo.testing.functions import deploy
+from alonzo.testing.java import compile_into, oldest_compiler
 from alonzo.testing.rootless import rootless_daemon, why_not_rootless
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
@@ -64,6 +67,22 @@ def test_python_bash_and_node_echo(function):
     for echo in (python, bash, node):
         assert echo.invoke({"a": [1, "ü"]}).json == {"a": [1, "ü"]}
         assert echo.invoke("again").json == "again"
+
+
+def test_java_is_parked_and_taken_to_its_folder(platform, function, tmp_path):
+    runtimes = ("java25", "java21", "java17", "java11")
+    known = catalog.runtimes(Config(Path("/nonexistent")))
+    runtime = next((name for name in runtimes if known.unavailable(name) is None), None)
+    if runtime is None or oldest_compiler() is None:
+        pytest.skip("no Java, or no compiler for it, on this host")
+    classes = compile_into(tmp_path, [FUNCTIONS / "java/example/Places.java"])
+    (classes / "settings.txt").write_text("here")
+    places = function(
+        classes, Runtime=runtime, Handler="example.Places::folders", MemorySize=256, Timeout=10
+    )
+    found = places.invoke().json
+    assert (found["io"], found["nio"], found["kernel"]) == ("here", "here", "/var/task")
+    assert (found["child"], found["parked"]) == ("/var/task\n0022\n", True)
 
 
 def test_what_a_function_prints_is_in_the_tail_and_in_the_log(platform, function):

@@ -2,15 +2,14 @@
 
 import functools
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from alonzo.runtimes.identifiers import of_family
-from alonzo.runtimes.interpreters import BOOTSTRAPS, SearchPlaces
-from alonzo.runtimes.jvms import Jvms
+from alonzo.runtimes.interpreters import SearchPlaces
 from alonzo.runtimes.registry import Runtimes, families
+from alonzo.testing.java import compile_into, oldest_compiler
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 
@@ -40,15 +39,10 @@ def ruby(function):
 @pytest.fixture(scope="session")
 def classes(tmp_path_factory):
     newest("java")
-    compilers = (jvm.interpreter.prefix / "bin/javac" for jvm in Jvms(places()).all())
-    javac = next((each for each in compilers if each.exists()), None)
-    if javac is None:
+    if oldest_compiler() is None:
         pytest.skip("no Java compiler on this host")
     folder = tmp_path_factory.mktemp("java")
-    sources = sorted((FUNCTIONS / "java").rglob("*.java"))
-    options = ("-Xlint:-options", "--release", "8", "-cp", BOOTSTRAPS / "java/client.jar")
-    subprocess.run((javac, *options, "-d", folder, *sources), check=True, timeout=50)
-    return folder
+    return compile_into(folder, sorted((FUNCTIONS / "java").rglob("*.java")))
 
 
 @pytest.fixture
@@ -91,9 +85,39 @@ def test_java_that_takes_too_long_or_breaks_is_ended(java):
 def test_java_has_its_heap_from_the_function_s_memory(java):
     machine = java("example.Surroundings::machine", MemorySize=512).invoke().json
     assert 380 <= machine["heap_mib"] <= 435
-    assert (machine["folder"], machine["resource"]) == ("/var/task", False)
+    assert machine["folder"] == "/var/task"
+    smaller = java("example.Surroundings::machine", MemorySize=128).invoke().json
+    assert 95 <= smaller["heap_mib"] <= 109
     full = java("example.Fails").invoke({"how": "memory"})
     assert full.json["errorType"] == "java.lang.OutOfMemoryError"
+
+
+@pytest.mark.parametrize("variables", [{}, {"TZ": "Europe/Vienna"}], ids=["parked", "executed"])
+def test_java_is_in_its_folder_however_it_was_started(java, classes, variables):
+    (classes / "settings.txt").write_text("here")
+    found = java("example.Places::folders", Environment={"Variables": variables}).invoke().json
+    assert found == {
+        "io": "here",
+        "nio": "here",
+        "exists": True,
+        "absolute": "/var/task/settings.txt",
+        "canonical": "/var/task/settings.txt",
+        "nio_absolute": "/var/task/settings.txt",
+        "property": "/var/task",
+        "kernel": "/var/task",
+        "child": "/var/task\n0022\n",
+        "parked": not variables,
+    }
+
+
+def test_java_s_variables_are_those_of_the_function_alone(java):
+    variables = {"Variables": {"MINE": "1"}}
+    found = java("example.Places::variables", Environment=variables).invoke().json
+    kernel = dict(text.split("=", 1) for text in found["kernel"].strip("\0").split("\0"))
+    assert found["map"] == kernel
+    assert (kernel["MINE"], kernel["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) == ("1", "256")
+    assert kernel["AWS_SESSION_TOKEN"] in found["of_child"]
+    assert not [name for name in kernel if name.startswith("_ALONZO")]
 
 
 def test_ruby_echoes_cold_and_warm(ruby):

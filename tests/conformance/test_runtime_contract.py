@@ -1,11 +1,14 @@
 """What every runtime does, whatever its language and its link: answer, fail, be stopped, stream.
 
 The functions are ``tests/functions/<family>/<what>/``; a family joins in with its folder ``hello``.
-The link is our own channel, or AWS's own client over the HTTP Runtime API.
+The link is our own channel, or one of AWS's own clients over the HTTP Runtime API.
 """
 
 import importlib.metadata
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -15,8 +18,15 @@ import pytest
 
 from alonzo.daemon import catalog
 from alonzo.daemon.config import Config
+from alonzo.testing.java import compile_into, oldest_compiler
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
+#: Where a family does not call every handler the same.
+JAVA_HANDLERS = {
+    "hello": "Hello",
+    "error": "OutOfStock::handler",
+    "timeout": "Timeout::handler",
+}
 HOST_PYTHON = "/usr/bin/python3"
 
 #: AWS's Python client, as a package of an operating-system-only runtime.
@@ -27,9 +37,24 @@ cd "$LAMBDA_TASK_ROOT"
 exec {HOST_PYTHON} -m {CLIENT} "$_HANDLER"
 """
 
+#: AWS's client for Node.js, which has to be built: this takes minutes.
+NODE_CLIENT = "aws-lambda-ric"
+NODE_CLIENT_VERSION = "3.3.0"
+NODE_CLIENT_BOOTSTRAP = """#!/bin/sh
+exec {node} /var/task/client/bin/index.mjs "$_HANDLER"
+"""
+NODE_CLIENT_WANTED = (
+    "AWS's client for Node.js takes minutes to build: set ALONZO_TEST_TOOLCHAINS=all to do that, "
+    "or ALONZO_TEST_NODE_CLIENT to the folder of one that is built"
+)
+BUILD_S_MAX = 600
+
+if os.environ.get("ALONZO_TEST_TOOLCHAINS") == "all":
+    pytestmark = pytest.mark.timeout(BUILD_S_MAX)
+
 
 def candidates(what="hello"):
-    """Every runtime of this host that AWS creates functions for, and AWS's client.
+    """Every runtime of this host that AWS creates functions for, and AWS's clients.
 
     Only those whose family has the function ``what``.
     """
@@ -42,12 +67,12 @@ def candidates(what="hello"):
         joins = (FUNCTIONS / identifier.family / what).is_dir()
         if current and joins and known.unavailable(name) is None:
             names.append(name)
-    return [*names, CLIENT] if (FUNCTIONS / "python" / what).is_dir() else names
+    return [*names, CLIENT, NODE_CLIENT]
 
 
 @pytest.fixture(params=candidates())
 def runtime(request):
-    """An identifier, or AWS's client."""
+    """An identifier, or one of AWS's clients."""
     if request.param == CLIENT:
         loaded = subprocess.run([HOST_PYTHON, "-c", "import sys; print(sys.version_info[:2])"],
                                 capture_output=True, text=True)  # fmt: skip
@@ -56,18 +81,61 @@ def runtime(request):
     return request.param
 
 
+@pytest.fixture(scope="session")
+def node_client(tmp_path_factory):
+    """The files of AWS's client for Node.js, and of a program that starts it."""
+    node = shutil.which("node")
+    if node is None or not node.startswith("/usr/"):
+        pytest.skip("there is no node below /usr, which sandboxes see")
+    built = os.environ.get("ALONZO_TEST_NODE_CLIENT")
+    if built is None and os.environ.get("ALONZO_TEST_TOOLCHAINS") != "all":
+        pytest.skip(NODE_CLIENT_WANTED)
+    folder = Path(built) if built else built_node_client(tmp_path_factory.mktemp("node-client"))
+    files = {"bootstrap": NODE_CLIENT_BOOTSTRAP.format(node=node)}
+    for path in (folder / "package.json", *folder.glob("bin/*"), *folder.glob("dist/*")):
+        files[f"client/{path.relative_to(folder)}"] = path.read_bytes()
+    return files
+
+
+def built_node_client(place):
+    """Install and build it with npm, a compiler, cmake and autotools; or skip."""
+    folder = place / "node_modules" / NODE_CLIENT
+    install = ("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts")
+    for command, cwd in (
+        ((*install, f"{NODE_CLIENT}@{NODE_CLIENT_VERSION}"), place),
+        (("sh", "scripts/preinstall.sh"), folder),
+        (("sh", "scripts/postinstall.sh"), folder),
+    ):
+        done = subprocess.run(
+            command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=BUILD_S_MAX
+        )
+        if done.returncode != 0:
+            pytest.skip(f"{command}: {done.stderr.decode().splitlines()[-1:]}")
+    return folder
+
+
 @pytest.fixture
-def deploy(function, runtime):
+def deploy(function, runtime, tmp_path, request):
     """Deploys ``tests/functions/<family>/<what>`` on the runtime."""
 
     def deploy(what, **configuration):
-        family = "python" if runtime == CLIENT else re.match("[a-z]+", runtime)[0]
+        family = {CLIENT: "python", NODE_CLIENT: "nodejs"}.get(runtime)
+        family = family or re.match("[a-z]+", runtime)[0]
         folder = FUNCTIONS / family / what
         files = {
             str(path.relative_to(folder)): path.read_bytes()
             for path in folder.rglob("*")
             if path.is_file() and path.suffix != ".pyc"
         }
+        if family == "java":
+            if oldest_compiler() is None:
+                pytest.skip("no Java compiler on this host")
+            classes = compile_into(tmp_path, folder.glob("*.java"))
+            files = {path.name: path.read_bytes() for path in classes.glob("*.class")}
+            configuration = {"Handler": JAVA_HANDLERS[what], "MemorySize": 256, **configuration}
+        if runtime == NODE_CLIENT:
+            files |= request.getfixturevalue("node_client")
+            return function(files, Runtime="provided.al2023", **configuration)
         if runtime != CLIENT:
             return function(files, Runtime=runtime, **configuration)
         files["bootstrap"] = CLIENT_BOOTSTRAP
@@ -91,10 +159,11 @@ def test_it_answers_cold_and_warm(deploy):
         }
 
 
-def test_an_error_has_its_type_and_its_message(deploy):
+def test_an_error_has_its_type_and_its_message(deploy, runtime):
     outcome = deploy("error", Timeout=10).invoke({"message": "no cheese"})
     assert (outcome.status, outcome.function_error) == (200, "Unhandled")
-    assert outcome.json["errorType"] == "OutOfStock"
+    by_ruby = runtime.startswith("ruby")
+    assert outcome.json["errorType"] == ("Function<OutOfStock>" if by_ruby else "OutOfStock")
     assert outcome.json["errorMessage"] == "no cheese"
 
 
@@ -104,8 +173,36 @@ def test_it_is_stopped_at_its_timeout(deploy):
     assert outcome.json["errorMessage"].endswith("Task timed out after 1.00 seconds")
 
 
-@pytest.mark.parametrize("runtime", candidates("streaming"), indirect=True)
+#: AWS's Python client knows no streams: those of Python are an extension of ours.
+streaming = pytest.mark.parametrize(
+    "runtime", [name for name in candidates("streaming") if name != CLIENT], indirect=True
+)
+
+
+@streaming
 def test_what_it_streams_is_its_answer(deploy):
     outcome = deploy("streaming", Timeout=10).invoke({"name": "Ada"})
     assert (outcome.status, outcome.function_error) == (200, None), outcome.body
     assert outcome.body.decode() == f"Hello, Ada. {outcome.headers['x-amzn-requestid']}"
+
+
+@streaming
+def test_what_it_streams_comes_in_pieces_and_has_an_end(deploy):
+    function = deploy("streaming", Timeout=10)
+    streamed = function.stream({"name": "Ada"}, LogType="Tail")
+    assert streamed.body.decode() == f"Hello, Ada. {streamed.headers['x-amzn-requestid']}"
+    assert streamed.complete["LogResult"]
+    assert "ErrorCode" not in streamed.complete
+    assert streamed.version == "$LATEST"
+
+
+@streaming
+def test_an_error_in_the_middle_of_a_stream_is_at_its_end(deploy):
+    function = deploy("streaming", Timeout=10)
+    streamed = function.stream({"name": "Ada", "fail": "no cheese"})
+    assert streamed.body == b"Hello, Ada. "
+    assert streamed.complete["ErrorCode"] == "Unhandled"
+    document = json.loads(streamed.complete["ErrorDetails"])
+    assert document["errorMessage"] == "no cheese"
+    # The environment serves on.
+    assert function.stream({"name": "Ada"}).body.startswith(b"Hello, Ada. ")

@@ -109,6 +109,7 @@ def test_the_whole_life_of_a_function_through_the_javascript_sdk(
             "error": None,
             "version": "$LATEST",
         }
+    assert seen["streamed"] == {"body": '{"n": 3}', "ends": 1}
     assert seen["description"] == "changed"
     assert seen["listed"]
     assert seen["afterDelete"] == {"name": "ResourceNotFoundException", "status": 404}

@@ -16,7 +16,7 @@ from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey
 from alonzo.model.context import Principal
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import AccessKey
+from alonzo.model.ports.identity import AccessKey
 from alonzo.runtimes.interpreters import SearchPlaces
 from alonzo.runtimes.registry import Runtimes, families
 from alonzo.sandbox.backends.namespaces.backend import NamespaceBackend

@@ -16,7 +16,7 @@ from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey
 from alonzo.model.errors import AwsError
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import CodeError
+from alonzo.model.ports.code import CodeError
 from alonzo.testing.control import ACCOUNT, HELLO, OTHER, REGION, ROLE, open_control, zip_of
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"

@@ -15,7 +15,7 @@ from alonzo.control.sweeper import GRACE_S, Sweeper
 from alonzo.lib import faults
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.errors import AwsError
-from alonzo.model.ports import CodeError
+from alonzo.model.ports.code import CodeError
 from alonzo.testing.control import HELLO, OTHER, ControlRig, open_control, zip_of
 
 CALLERS = 50

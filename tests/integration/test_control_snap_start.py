@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import SnapshotFailure
+from alonzo.model.ports.code import SnapshotFailure
 from alonzo.testing.control import ControlRig, open_control
 
 SNAPSHOTS = {"ApplyOn": "PublishedVersions"}

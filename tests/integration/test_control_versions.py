@@ -12,7 +12,7 @@ import pytest
 
 from alonzo.model.errors import AwsError
 from alonzo.model.functions import ServingVersion
-from alonzo.model.ports import CodeError
+from alonzo.model.ports.code import CodeError
 from alonzo.testing.control import ACCOUNT, HELLO, OTHER, REGION, ControlRig, open_control
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"

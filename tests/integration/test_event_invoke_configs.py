@@ -9,7 +9,7 @@ from alonzo.invoke.event_life import EventPolicy
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey, FunctionRef
 from alonzo.model.errors import AwsError
-from alonzo.testing.control import ACCOUNT, REGION, open_control
+from alonzo.testing.control import ACCOUNT, REGION, ROLE, open_control
 
 PREFIX = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
 NOW_S = 1_795_168_800.0
@@ -221,7 +221,7 @@ def test_the_data_plane_follows_every_change(tmp_path):
                 async def policy(qualifier=None):
                     return await directory.event_policy(FunctionRef(key, qualifier))
 
-                assert await policy() == EventPolicy(2, 21_600)
+                assert await policy() == EventPolicy(2, 21_600, role=ROLE)
                 await rig.call(
                     "PutFunctionEventInvokeConfig",
                     FunctionName="f",
@@ -229,9 +229,9 @@ def test_the_data_plane_follows_every_change(tmp_path):
                     MaximumEventAgeInSeconds=99,
                     DestinationConfig={"OnFailure": {"Destination": lambda_arn("g")}},
                 )
-                mine = EventPolicy(1, 99, on_failure=lambda_arn("g"))
+                mine = EventPolicy(1, 99, on_failure=lambda_arn("g"), role=ROLE)
                 assert await policy() == await policy("$LATEST") == mine
-                assert await policy("1") == EventPolicy()
+                assert await policy("1") == EventPolicy(role=ROLE)
                 await rig.call(
                     "PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=0
                 )
@@ -240,7 +240,7 @@ def test_the_data_plane_follows_every_change(tmp_path):
                 await rig.call("DeleteFunctionConcurrency", FunctionName="f")
                 assert await policy() == mine
                 await rig.call("DeleteFunctionEventInvokeConfig", FunctionName="f")
-                assert await policy() == EventPolicy()
+                assert await policy() == EventPolicy(role=ROLE)
                 await rig.call("DeleteFunction", FunctionName="f")
                 assert await policy() == EventPolicy()
             finally:

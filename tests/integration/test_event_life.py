@@ -111,7 +111,7 @@ async def opened(path, plan=(), **policy):
 
 def condition_of(world):
     (delivery,) = world.delivered
-    return json.loads(delivery.record)["requestContext"]["condition"]
+    return json.loads(delivery.document)["requestContext"]["condition"]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_six_hours_of_throttles_pass_in_a_moment(tmp_path):
             last_s = world.ran_at_s[-1] - begin_s
             assert 21_600 - 300 <= last_s <= 21_600
             assert condition_of(world) == "EventAgeExceeded"
-            document = json.loads(world.delivered[0].record)
+            document = json.loads(world.delivered[0].document)
             assert document["requestContext"]["approximateInvokeCount"] == 0
             assert "responseContext" not in document
 
@@ -173,7 +173,7 @@ def test_the_last_error_is_in_the_record_though_throttles_came_after_it(tmp_path
             await world.accept()
             await world.live()
             await world.live("async_delivery")
-            document = json.loads(world.delivered[0].record)
+            document = json.loads(world.delivered[0].document)
             assert document["requestContext"]["condition"] == "EventAgeExceeded"
             assert document["requestContext"]["approximateInvokeCount"] == 1
             assert document["responsePayload"] == {"errorMessage": "no"}
@@ -218,7 +218,7 @@ def test_a_run_cut_by_a_death_counts_once_an_earlier_one_has_ended(
             await again.live("async_delivery")
             assert len(again.ran_at_s) == runs_after
             assert condition_of(again) == "RetriesExhausted"
-            context = json.loads(again.delivered[0].record)["requestContext"]
+            context = json.loads(again.delivered[0].document)["requestContext"]
             assert context["approximateInvokeCount"] == 3
 
     asyncio.run(main())

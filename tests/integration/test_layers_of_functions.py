@@ -12,7 +12,7 @@ import pytest
 from alonzo.control.sweeper import GRACE_S, Sweeper
 from alonzo.model.errors import AwsError
 from alonzo.model.functions import layers_tree
-from alonzo.model.ports import CodeError
+from alonzo.model.ports.code import CodeError
 from alonzo.store.blobs import BlobMissingError
 from alonzo.store.queries import load
 from alonzo.testing.control import ACCOUNT, HELLO, REGION, ControlRig, open_control, zip_of

@@ -9,6 +9,7 @@ import {
   DeleteFunctionCommand,
   GetFunctionConfigurationCommand,
   InvokeCommand,
+  InvokeWithResponseStreamCommand,
   LambdaClient,
   paginateListFunctions,
   UpdateFunctionConfigurationCommand,
@@ -60,6 +61,14 @@ seen.arn = created.FunctionArn;
 await waitUntilFunctionActiveV2(wait, { FunctionName: name });
 seen.first = await invoke({ n: 1 });
 seen.second = await invoke({ n: 2 });
+const answer = await client.send(
+  new InvokeWithResponseStreamCommand({ FunctionName: name, Payload: JSON.stringify({ n: 3 }) }),
+);
+seen.streamed = { body: "", ends: 0 };
+for await (const event of answer.EventStream) {
+  if (event.PayloadChunk) seen.streamed.body += Buffer.from(event.PayloadChunk.Payload);
+  if (event.InvokeComplete) seen.streamed.ends += 1;
+}
 
 await client.send(
   new UpdateFunctionConfigurationCommand({ FunctionName: name, Description: "changed" }),

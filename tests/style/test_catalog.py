@@ -8,6 +8,7 @@ import pytest
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import INVOKE_OPERATIONS
 from alonzo.daemon import catalog
+from alonzo.daemon.secret_services import SecretServices
 
 #: Operations that the edge hands straight to the data plane.
 DATA_PLANE = {"lambda": INVOKE_OPERATIONS}
@@ -17,9 +18,30 @@ PAGES = {"lambda": "src/alonzo/control/README.md"}
 SERVICES = {service.name: service for service in catalog.SERVICES}
 
 
-def offered(service):
+class NoStore:
+    def subscribe(self, topic, listener):
+        return None
+
+
+def parts_without_anything():
     control = SimpleNamespace(operations=OPERATIONS)
-    parts = catalog.Parts(control, invoker=None, store=None, logs=None, clock=None, ids=None)
+    metering = SimpleNamespace(writer=None, folder=None)
+    return catalog.Parts(
+        control,
+        invoker=None,
+        store=None,
+        logs=None,
+        metering=metering,
+        identities=None,
+        sessions=None,
+        secrets=SecretServices(NoStore(), b"s" * 32, invoker=None, clock=None, ids=None),
+        clock=None,
+        ids=None,
+    )
+
+
+def offered(service):
+    parts = parts_without_anything()
     return set(service.operations(parts)) | DATA_PLANE.get(service.name, set())
 
 
@@ -39,6 +61,13 @@ def test_every_operation_is_offered_or_declined(name, models):
 def test_no_operation_is_both_offered_and_declined(name):
     service = SERVICES[name]
     assert not offered(service) & set(service.unsupported)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_operation_says_what_its_caller_must_be_allowed(name):
+    parts = parts_without_anything()
+    # The doors of invocations have their own way to the same decision.
+    assert set(SERVICES[name].access(parts)) == set(SERVICES[name].operations(parts))
 
 
 @pytest.mark.parametrize("name", SERVICES)

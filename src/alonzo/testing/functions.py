@@ -62,6 +62,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamedOutcome:
+    """What one invoke answered whose response was streamed. ``complete`` is its last event."""
+
+    chunks: list[bytes]
+    complete: Mapping[str, Any]
+    version: str | None
+    headers: Mapping[str, str]
+
+    @property
+    def body(self) -> bytes:
+        """All pieces together."""
+        return b"".join(self.chunks)
+
+
+@dataclass(frozen=True, slots=True)
 class DeployedFunction:
     """A function that exists on the platform under test."""
 
@@ -85,6 +100,24 @@ class DeployedFunction:
             function_error=response.get("FunctionError"),
             version=response.get("ExecutedVersion"),
             log=base64.b64decode(response.get("LogResult", "")).decode(),
+            headers=response["ResponseMetadata"]["HTTPHeaders"],
+        )
+
+    def stream(
+        self, event: Any = None, *, payload: bytes | None = None, **options: Any
+    ) -> StreamedOutcome:
+        """Invoke it with its response streamed, and take all of that."""
+        response = self.client.invoke_with_response_stream(
+            FunctionName=self.name,
+            Payload=json.dumps(event).encode() if payload is None else payload,
+            **options,
+        )
+        events: list[Any] = list(response["EventStream"])
+        *pieces, last = events
+        return StreamedOutcome(
+            chunks=[piece["PayloadChunk"]["Payload"] for piece in pieces],
+            complete=last["InvokeComplete"],
+            version=response.get("ExecutedVersion"),
             headers=response["ResponseMetadata"]["HTTPHeaders"],
         )
 

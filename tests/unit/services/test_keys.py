@@ -8,6 +8,8 @@ import pytest
 
 from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SequentialIds, SystemIds
+from alonzo.model.context import Session
+from alonzo.services.iam.key_ids import account_of_key
 from alonzo.services.iam.keys import KeyFileError, KeyRing, assumed_role
 from alonzo.store.data_dir import DataDirError
 
@@ -72,7 +74,8 @@ def test_a_session_is_the_assumed_role(tmp_path: Path) -> None:
     assert re.fullmatch(r"AROA[A-Z2-7]{17}:f", key.principal.user_id)
     assert key.principal.account == ACCOUNT
     assert not key.principal.is_root
-    assert key.principal == assumed_role(ROLE, "f", key.access_key_id)
+    session = Session("f", ManualClock().now_s(), role_arn=ROLE)
+    assert key.principal == assumed_role(session, key.access_key_id)
 
 
 def test_a_token_serves_no_other_key(tmp_path: Path) -> None:
@@ -114,4 +117,5 @@ def test_a_session_of_no_role_is_refused(tmp_path: Path, arn: str) -> None:
 
 def test_secrets_come_from_the_id_source(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path, clock=ManualClock(), ids=SequentialIds(), account=ACCOUNT)
-    assert ring.root.access_key_id == "AKIA" + "A" * 15 + "C"
+    assert ring.root.access_key_id.endswith("AAAAC")
+    assert account_of_key(ring.root.access_key_id) == ACCOUNT

@@ -5,18 +5,33 @@ import asyncio
 import botocore.session
 import pytest
 
-from alonzo.model.context import Principal, RequestContext
+from alonzo.model.context import Principal, RequestContext, Session
 from alonzo.services.iam.keys import assumed_role
 from alonzo.services.sts.api import UNSUPPORTED, operations
 
 ACCOUNT = "123456789012"
 ROOT = Principal(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, "AKIAIOSFODNN7EXAMPLE", True)
-SESSION = assumed_role(f"arn:aws:iam::{ACCOUNT}:role/worker", "f", "ASIAIOSFODNN7EXAMPLE")
+SESSION = assumed_role(
+    Session("f", 0.0, role_arn=f"arn:aws:iam::{ACCOUNT}:role/worker"), "ASIAIOSFODNN7EXAMPLE"
+)
+
+
+class Nobody:
+    """Issues nothing: what is tested here asks for nothing."""
+
+    async def assume_role(self, context, request):
+        raise NotImplementedError
+
+    async def session_of_caller(self, context, duration_s):
+        raise NotImplementedError
+
+    def account_of_key(self, access_key_id):
+        return None
 
 
 def test_every_operation_of_the_model_is_offered_or_listed() -> None:
     model = botocore.session.get_session().get_service_model("sts")
-    assert sorted([*operations(), *UNSUPPORTED]) == sorted(model.operation_names)
+    assert sorted([*operations(Nobody()), *UNSUPPORTED]) == sorted(model.operation_names)
 
 
 @pytest.mark.parametrize("principal", [ROOT, SESSION])
@@ -29,7 +44,7 @@ def test_the_caller_is_told_who_it_is(principal: Principal) -> None:
         endpoint="http://127.0.0.1:4566",
         source_ip="127.0.0.1",
     )
-    answer = asyncio.run(operations()["GetCallerIdentity"](context, {}))
+    answer = asyncio.run(operations(Nobody())["GetCallerIdentity"](context, {}))
     assert answer == {
         "UserId": principal.user_id,
         "Account": ACCOUNT,
