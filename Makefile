@@ -10,7 +10,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
+# One more than processors: much of a test is waiting for processes.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n + 1 : 4)))
 
 # Nothing is kept outside the checkout, so that a home that is missing or read-only does no harm.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1

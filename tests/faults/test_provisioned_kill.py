@@ -79,7 +79,8 @@ def test_what_was_accepted_comes_whenever_the_daemon_dies(own_platform):
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_after_deaths_at_random_as_many_run_as_may_and_no_more(own_platform, seed):
-    daemon = own_platform()
+    # It is not about the rate of requests, which so many calls would meet.
+    daemon = own_platform("--set", "invoke.requests_s=1000")
     function = deployed(daemon)
     client = daemon.client("lambda")
     client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=4)
