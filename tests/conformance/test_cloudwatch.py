@@ -301,7 +301,8 @@ def test_a_flood_of_embedded_metrics_harms_nobody(function, cloudwatch, function
         cloudwatch, "Orders", function_name, statistic="SampleCount", Service="checkout"
     )
     refused = summed(cloudwatch, "EMFValidationErrors", "AWS/Logs", LogGroupName=group)
-    assert counted + refused == 20_000
+    # A line that comes in two parts, as the process wrote it, may count twice among the refused.
+    assert 20_000 <= counted + refused < 20_010
     assert counted >= 1000
     assert len(took) > 3
 

@@ -284,6 +284,40 @@ def test_subscribers_hear_of_a_commit_before_its_caller_goes_on(tmp_path: Path) 
     asyncio.run(main())
 
 
+def test_who_reads_a_commit_is_answered_after_its_subscribers_have_heard(tmp_path: Path) -> None:
+    order: list[str] = []
+    committed, read = threading.Event(), threading.Event()
+
+    def dawdle() -> None:
+        """Right after the commit: long enough for a reader to see it and to be answered."""
+        committed.set()
+        read.wait(5)
+        threading.Event().wait(0.05)
+
+    def look(connection: Connection) -> list[Any]:
+        seen = keys(connection)
+        read.set()
+        return seen
+
+    def publish(connection: Connection) -> None:
+        connection.execute("INSERT INTO t VALUES ('a', '1')")
+        connection.publish("topic", "a")
+
+    async def main() -> None:
+        async with open_store(tmp_path) as store:
+            store.subscribe("topic", order.append)
+            faults.arm("store.after_commit", dawdle)
+            written = asyncio.ensure_future(store.tx(publish))
+            await asyncio.to_thread(committed.wait, 5)
+            assert await store.read(look)
+            order.append("read")
+            faults.disarm()
+            await written
+
+    asyncio.run(main())
+    assert order == ["a", "read"]
+
+
 def test_nobody_hears_of_what_was_not_committed(tmp_path: Path) -> None:
     heard: list[str] = []
 

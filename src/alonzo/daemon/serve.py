@@ -68,8 +68,10 @@ async def _serve(config: Config) -> None:
             drained = scope.spawn(platform.drain(DRAIN_S_MAX), name="drain")
             hurried = scope.spawn(hurry.wait(), name="hurry")
             await asyncio.wait({drained, hurried}, return_when=asyncio.FIRST_COMPLETED)
-    # From here to the end of the process nobody handles them, and nothing is left to hurry.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The loop's end would have the next one kill a process that has ended all but well.
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
     _say("stopped")
 
 

@@ -142,6 +142,8 @@ class SqliteStore:
         self._writes = _Lane()
         self._reads = _Lane()
         self._listeners: dict[str, list[Callable[[str], None]]] = {}
+        # Held from a commit until the loop is told of it.
+        self._untold = threading.Lock()
         self._writer = threading.Thread(target=self._write, name="store-writer", daemon=True)
         self._readers = [
             threading.Thread(target=self._read, name=f"store-reader-{number}", daemon=True)
@@ -204,7 +206,10 @@ class SqliteStore:
         while units := self._writes.take(BATCH_UNITS_MAX):
             try:
                 db = db or SqliteConnection(open_writer(self._path))
-                _commit_together(db, units)
+                _run_together(db, units)
+                with self._untold:
+                    _commit(db)
+                    self._writes.answer(units, self._tell_subscribers)
                 if failing:
                     log.info("store.recovered")
                 failing = False
@@ -215,7 +220,7 @@ class SqliteStore:
                 if not failing:  # A full disk fails every batch; once is enough to know.
                     log.exception("store.failing")
                 failing = True
-            self._writes.answer(units, self._tell_subscribers)
+                self._writes.answer(units, self._tell_subscribers)
         _close_quietly(db)
 
     def _read(self) -> None:
@@ -229,6 +234,9 @@ class SqliteStore:
                 _close_quietly(db)
                 db = None
                 _fail_all(units, error)
+            # Whoever saw a commit must not be answered before the loop is told of that commit.
+            with self._untold:
+                pass
             self._reads.answer(units, _tell_nobody)
         _close_quietly(db)
 
@@ -242,17 +250,25 @@ class SqliteStore:
                     log.exception("store.listener_failed", extra={"topic": topic, "key": key})
 
 
-def _commit_together(db: SqliteConnection, units: list[_Unit]) -> None:
-    """Run the units in one transaction and commit it.
+def _run_together(db: SqliteConnection, units: list[_Unit]) -> None:
+    """Run the units in one transaction.
 
     Raises:
-        StoreError: nothing was committed.
+        StoreError: nothing will be committed.
     """
     db.execute("BEGIN IMMEDIATE")
     for unit in units:
         db.begin_unit()
         unit.run(db)
         db.end_unit(keep=unit.error is None)
+
+
+def _commit(db: SqliteConnection) -> None:
+    """End the transaction.
+
+    Raises:
+        StoreError: nothing was committed.
+    """
     faults.reach_nowait("store.before_commit")
     db.execute("COMMIT")
     faults.reach_nowait("store.after_commit")
