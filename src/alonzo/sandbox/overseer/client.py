@@ -6,47 +6,16 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from alonzo.sandbox.base import ExitStatus, NotExecutableError, ProcessSpec, SandboxError
 from alonzo.sandbox.overseer import frames
 from alonzo.sandbox.overseer.starting import KEPT_FROM
+from alonzo.sandbox.reported_process import ReportedProcess
 
 #: Longest wait for an answer; it takes milliseconds, unless the host is swapping.
 ANSWER_S_MAX = 20.0
-
-
-class OverseenProcess:
-    """A process that the overseer started. See ``base.Process``."""
-
-    def __init__(self, name: int, tell: Callable[[dict[str, Any]], None]) -> None:
-        self._name = name
-        self._tell = tell
-        self._status: ExitStatus | None = None
-        self._ended = asyncio.Event()
-
-    @property
-    def exited(self) -> ExitStatus | None:
-        """How it ended, or None while it runs."""
-        return self._status
-
-    async def wait(self) -> ExitStatus:
-        """Wait until it has ended."""
-        await self._ended.wait()
-        assert self._status is not None
-        return self._status
-
-    def signal(self, number: int) -> None:
-        """Send a signal to this one process; nothing if it has ended."""
-        if self._status is None:
-            self._tell({"op": "signal", "name": self._name, "number": number})
-
-    def set_exited(self, status: ExitStatus) -> None:
-        """Note how it ended; only the first call counts."""
-        if self._status is None:
-            self._status = status
-            self._ended.set()
 
 
 class Overseer:
@@ -71,7 +40,7 @@ class Overseer:
         self._drained = asyncio.Event()
         self._names = 0
         self._answers: dict[int, asyncio.Future[None]] = {}
-        self._processes: dict[int, OverseenProcess] = {}
+        self._processes: dict[int, ReportedProcess] = {}
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._loop.add_reader(peer.fileno(), self._readable)
 
@@ -85,7 +54,7 @@ class Overseer:
 
     async def start(
         self, spec: ProcessSpec, argv: Sequence[str], cwd: str, *, user: int | None = None
-    ) -> OverseenProcess:
+    ) -> ReportedProcess:
         """Start a process with ``argv`` in ``cwd``, and all else as ``spec`` says.
 
         ``user`` is the user and group id it gets; None: the overseer's own.
@@ -98,7 +67,7 @@ class Overseer:
             raise SandboxError("this isolation leads no process to another folder")
         self._names += 1
         name = self._names
-        process = self._processes[name] = OverseenProcess(name, self._tell)
+        process = self._processes[name] = ReportedProcess(name, self._tell)
         order = {
             "op": "start",
             "name": name,

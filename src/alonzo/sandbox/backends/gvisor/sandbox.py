@@ -18,7 +18,8 @@ from alonzo.sandbox.backends.gvisor import plan, root
 from alonzo.sandbox.backends.gvisor.network import Network
 from alonzo.sandbox.base import Fitting, MemoryUse, ProcessSpec, SandboxError, SandboxSpec
 from alonzo.sandbox.overseer import family
-from alonzo.sandbox.overseer.client import OverseenProcess, Overseer
+from alonzo.sandbox.overseer.client import Overseer
+from alonzo.sandbox.reported_process import ReportedProcess
 
 _MIB = 1 << 20
 
@@ -166,7 +167,7 @@ class GvisorSandbox:
     def limit_cpu_nowait(self, cpus: float | None) -> None:
         """Do nothing, which the layers say."""
 
-    async def start(self, spec: ProcessSpec) -> OverseenProcess:
+    async def start(self, spec: ProcessSpec) -> ReportedProcess:
         """Start a process."""
         overseer = self._live()
         return await overseer.start(spec, spec.argv, spec.cwd, user=plan.INSIDE_USER)

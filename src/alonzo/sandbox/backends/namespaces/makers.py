@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from alonzo.lib.clock import Clock
 from alonzo.sandbox.backends.namespaces import plan, trust
 from alonzo.sandbox.backends.namespaces.cgroup_trees import Trees
-from alonzo.sandbox.backends.namespaces.channel import Channel, EndedError
+from alonzo.sandbox.backends.namespaces.channel import EndedError
 from alonzo.sandbox.backends.namespaces.helper import Spawner
 from alonzo.sandbox.backends.namespaces.inside import wire
+from alonzo.sandbox.backends.namespaces.servant import Servant
 from alonzo.sandbox.base import Mount, SandboxError, SandboxSpec, Zygote, ZygoteError
 
 log = logging.getLogger("alonzo.sandbox")
@@ -35,7 +36,7 @@ def kind_of(spec: SandboxSpec) -> Kind:
     return (spec.mounts, spec.zygote) if spec.zygote else ((), None)
 
 
-class Maker:
+class Maker(Servant):
     """A running maker. ``on_end`` is called once, when it has ended or is about to.
 
     ``name`` is for the log: the zygote's module, or that it is none.
@@ -44,79 +45,22 @@ class Maker:
     def __init__(self, ours: Any, name: str, on_end: Callable[[Maker], None]) -> None:
         self._name = name
         self._on_end = on_end
-        self._ending = asyncio.Event()
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._channel = Channel(ours, self._message, self._died)
-
-    @property
-    def alive(self) -> bool:
-        """Whether requests can still be sent."""
-        return self._channel.open
-
-    async def wait_ready(self) -> None:
-        """Wait until it can make sandboxes.
-
-        Raises:
-            SandboxError: it cannot; the text says which step failed.
-        """
-        try:
-            async with asyncio.timeout(START_S_MAX):
-                await self._ready
-        except TimeoutError as err:
-            raise SandboxError("it did not start in time") from err
-
-    async def wait_end(self, within_s: float) -> bool:
-        """Wait until requests can no longer be sent. False if they still can."""
-        try:
-            async with asyncio.timeout(within_s):
-                await self._ending.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def send(self, request: dict[str, Any], descriptors: Sequence[int]) -> None:
-        """Ask for a sandbox; its own control socket, the first descriptor, brings the answer.
-
-        Raises:
-            EndedError: the maker is gone.
-            SandboxError: the request is too long, or cannot be sent for another reason.
-        """
-        try:
-            await self._channel.send(request, descriptors)
-        except ConnectionError as err:
-            raise EndedError(f"the maker has ended: {err}") from err
-        except (OSError, wire.MessageTooLongError) as err:
-            raise SandboxError(f"the maker took no request: {err}") from err
+        super().__init__(ours, "the maker", start_s_max=START_S_MAX)
 
     def close(self) -> None:
         """Let it end, and with it its sandboxes. Safe to call twice."""
         self._channel.close()
-        self._ended()
-
-    def _message(self, message: dict[str, Any], descriptors: list[int]) -> None:
-        wire.close_all(descriptors)
-        if "error" in message:
-            self._fail(message["error"])
-        elif not self._ready.done():
-            self._ready.set_result(None)
+        super()._died()
 
     def _died(self) -> None:
         """It ended by itself. Nobody knows why: it is no child of ours."""
         ready = self._ready.done() and not self._ready.cancelled()
         if ready and self._ready.exception() is None:
             log.warning("maker.ended", extra={"maker": self._name})
-        self._ended()
+        super()._died()
 
-    def _ended(self) -> None:
-        self._fail("it ended before it was ready")
-        if not self._ending.is_set():
-            self._ending.set()
-            self._on_end(self)
-
-    def _fail(self, why: str) -> None:
-        if not self._ready.done():
-            self._ready.set_exception(SandboxError(why))
-            self._ready.exception()  # whether or not anybody waits
+    def _tell_end(self) -> None:
+        self._on_end(self)
 
 
 class Makers:

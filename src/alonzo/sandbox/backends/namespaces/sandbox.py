@@ -22,7 +22,7 @@ from alonzo.sandbox.backends.namespaces.inside import wire
 from alonzo.sandbox.backends.namespaces.inside.init import SAMPLE_LAYOUT
 from alonzo.sandbox.backends.namespaces.inside.launch import PARKED_FROM
 from alonzo.sandbox.backends.namespaces.opening import Opening
-from alonzo.sandbox.backends.namespaces.process import NamespaceProcess, RefusedError, error_of
+from alonzo.sandbox.backends.namespaces.process import RefusedError, error_of
 from alonzo.sandbox.base import (
     ExitStatus,
     Fitting,
@@ -31,6 +31,7 @@ from alonzo.sandbox.base import (
     SandboxError,
     SandboxSpec,
 )
+from alonzo.sandbox.reported_process import ReportedProcess
 
 #: Longest wait for pid 1 to answer an order. It takes milliseconds, unless the host is swapping.
 ANSWER_S_MAX = 20.0
@@ -71,7 +72,7 @@ class NamespaceSandbox:
         self._listeners: dict[int, socket.socket] = {}
         #: Where questions for names come in, for whoever answers them; closed by that one.
         self.resolver: tuple[socket.socket, ...] = ()
-        self._processes: dict[int, NamespaceProcess] = {}
+        self._processes: dict[int, ReportedProcess] = {}
         self._answers: dict[int, asyncio.Future[list[int]]] = {}
         self._names = 0
         self._ready: asyncio.Future[None] = self._loop.create_future()
@@ -167,7 +168,7 @@ class NamespaceSandbox:
             self._cgroups.limit_cpu(cpus)
             self._cpu_limited = cpus is not None
 
-    async def start(self, spec: ProcessSpec) -> NamespaceProcess:
+    async def start(self, spec: ProcessSpec) -> ReportedProcess:
         """Start a process; returns once it has been executed."""
         self._refuse_if_ended_or_frozen()
         if not self._running():
@@ -177,8 +178,7 @@ class NamespaceSandbox:
             raise SandboxError(f"sandbox {self._id} has no zygote to fork")
         name = self._next_name()
         order = plan.start_order(spec, name=name, descriptor_max=PARKED_FROM)
-        process = NamespaceProcess(name, self._channel.send_nowait)
-        self._processes[name] = process
+        process = self._processes[name] = ReportedProcess(name, self._channel.send_nowait)
         self._look_later()
         try:
             await self._ask(order, list(spec.fds.values()))

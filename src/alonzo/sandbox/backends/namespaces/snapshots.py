@@ -15,7 +15,6 @@ from alonzo.sandbox.backends.namespaces.cgroup_trees import Trees
 from alonzo.sandbox.backends.namespaces.cgroups import CgroupSet
 from alonzo.sandbox.backends.namespaces.inside import wire
 from alonzo.sandbox.backends.namespaces.inside.launch import PARKED_FROM
-from alonzo.sandbox.backends.namespaces.process import NamespaceProcess
 from alonzo.sandbox.backends.namespaces.sandbox import NamespaceSandbox
 from alonzo.sandbox.base import (
     ExitStatus,
@@ -25,6 +24,7 @@ from alonzo.sandbox.base import (
     SandboxError,
     SandboxSpec,
 )
+from alonzo.sandbox.reported_process import ReportedProcess
 
 #: For what the function's code has left at work between forks, and for pid 1, which has to reap.
 _RESTING_CPUS = 0.1
@@ -88,13 +88,13 @@ class TemplateSandbox(NamespaceSandbox):
 
     async def fork(
         self, clone: CloneSandbox, spec: ProcessSpec, lists: list[int]
-    ) -> NamespaceProcess:
+    ) -> ReportedProcess:
         """Have the process forked into a clone; ``lists`` are those of its cgroups."""
         name = self._next_name()
         fields = plan.start_order(spec, name=name, descriptor_max=PARKED_FROM)
         order = {"op": "fork", "clone": clone.id, "lists": len(lists)}
         order |= {key: fields[key] for key in ("name", "fds")}
-        process = NamespaceProcess(name, self._channel.send_nowait)
+        process = ReportedProcess(name, self._channel.send_nowait)
         self._processes[name], self._forks[name] = process, clone
         try:
             with self._at_work():
@@ -186,7 +186,7 @@ class CloneSandbox(NamespaceSandbox):
         self._limits = plan.limits(fitting)
         self._limit_memory(self._limits)
 
-    async def start(self, spec: ProcessSpec) -> NamespaceProcess:
+    async def start(self, spec: ProcessSpec) -> ReportedProcess:
         """Start a process; without a program, a fork of the template's."""
         if spec.argv:
             return await super().start(spec)
@@ -209,7 +209,7 @@ class CloneSandbox(NamespaceSandbox):
             raise SandboxError(f"sandbox {self._id} has ended")
         return process
 
-    def fork_exited(self, process: NamespaceProcess, status: int) -> None:
+    def fork_exited(self, process: ReportedProcess, status: int) -> None:
         """A fork has ended. For the template."""
         for name in [name for name, one in self._processes.items() if one is process]:
             del self._processes[name]

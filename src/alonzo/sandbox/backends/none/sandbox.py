@@ -13,8 +13,9 @@ from alonzo.lib.tasks import TaskScope
 from alonzo.sandbox.backends.none import plan
 from alonzo.sandbox.base import Fitting, MemoryUse, Mount, ProcessSpec, SandboxError, SandboxSpec
 from alonzo.sandbox.overseer import family
-from alonzo.sandbox.overseer.client import OverseenProcess, Overseer
+from alonzo.sandbox.overseer.client import Overseer
 from alonzo.sandbox.places import is_own, placed
+from alonzo.sandbox.reported_process import ReportedProcess
 
 _LOOPBACK = "127.0.0.1"
 
@@ -121,7 +122,7 @@ class PlainSandbox:
     def limit_cpu_nowait(self, cpus: float | None) -> None:
         """Do nothing, which the layers say."""
 
-    async def start(self, spec: ProcessSpec) -> OverseenProcess:
+    async def start(self, spec: ProcessSpec) -> ReportedProcess:
         """Start a process, with the paths of its command line and its folder put where they are."""
         self._refuse_if_ended()
         if self._frozen:
