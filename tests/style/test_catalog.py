@@ -35,6 +35,7 @@ def parts_without_anything():
         identities=None,
         sessions=None,
         secrets=SecretServices(NoStore(), b"s" * 32, invoker=None, clock=None, ids=None),
+        calls=None,
         clock=None,
         ids=None,
     )

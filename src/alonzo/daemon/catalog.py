@@ -18,6 +18,7 @@ from alonzo.control.functions import ControlPlane
 from alonzo.control.unsupported import UNSUPPORTED as LAMBDA_UNSUPPORTED
 from alonzo.daemon.config import Config
 from alonzo.daemon.secret_services import SecretServices
+from alonzo.daemon.service_calls import ServiceCaller
 from alonzo.invoke.operations import operations as invoke_operations
 from alonzo.lib.clock import Clock, SystemClock
 from alonzo.lib.ids import IdSource
@@ -64,6 +65,7 @@ class Parts:
     identities: Identities
     sessions: Sessions
     secrets: SecretServices
+    calls: ServiceCaller
     clock: Clock
     ids: IdSource
 

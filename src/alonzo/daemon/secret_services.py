@@ -10,11 +10,10 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from alonzo.control.policies.lookup import FunctionPolicies
-from alonzo.daemon.resource_policies import PoliciesByService
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.context import RequestContext
-from alonzo.model.ports.identity import Authorizer
+from alonzo.model.ports.identity import Authorizer, ResourcePolicies
 from alonzo.model.ports.invoking import Invoker
 from alonzo.services.kms.encryption import Encryption
 from alonzo.services.kms.keeper import Keeper
@@ -38,9 +37,12 @@ class SecretServices:
         self.directory = Directory(store, clock=clock, ids=ids)
         self.rotator = Rotator(self.directory, invoker)
         self.functions = FunctionPolicies(store)
-        self.policies = PoliciesByService(
-            {"lambda": self.functions, "kms": self.vault, "secretsmanager": self.directory}
-        )
+        #: Resource-based policies, by the name of the service in ARNs.
+        self.policies: Mapping[str, ResourcePolicies] = {
+            "lambda": self.functions,
+            "kms": self.vault,
+            "secretsmanager": self.directory,
+        }
         self._authorizer: Authorizer | None = None
 
     async def open(self) -> None:

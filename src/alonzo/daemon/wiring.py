@@ -26,9 +26,11 @@ from alonzo.daemon import catalog
 from alonzo.daemon.config import Config
 from alonzo.daemon.expectations import Expectations
 from alonzo.daemon.metering_routes import metering_routes
+from alonzo.daemon.resource_policies import PoliciesByService
 from alonzo.daemon.role_calls import RoleCaller
 from alonzo.daemon.routes import HEALTH_PATHS, health
 from alonzo.daemon.secret_services import SecretServices
+from alonzo.daemon.service_calls import ServiceCaller
 from alonzo.edge.app import BodyLimits, EdgeApp, Route
 from alonzo.edge.door import Door
 from alonzo.edge.function_urls.server import FunctionUrlServer
@@ -203,6 +205,7 @@ class Platform:
             identities,
             Sessions(identities, keys),
             await self._secret_services(data, store, invoker, clock, ids),
+            ServiceCaller(invoker),
             clock,
             ids,
         )
@@ -304,10 +307,14 @@ class Platform:
     ) -> Authorizer:
         rules = {each.name: each.access(parts) for each in catalog.SERVICES}
         authorizer = Authorizer(
-            parts.identities, parts.secrets.policies, rules, mode=self._config.iam
+            parts.identities,
+            PoliciesByService(parts.secrets.policies),
+            rules,
+            mode=self._config.iam,
         )
         self._stack.push_async_callback(authorizer.used.write)
         calls.connect(operations, authorizer)
+        parts.calls.connect(operations, authorizer)
         parts.secrets.connect(authorizer)
         return authorizer
 

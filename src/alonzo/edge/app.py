@@ -391,7 +391,12 @@ def _context(call: _Call, principal: Principal, region: str) -> RequestContext:
         principal=principal,
         endpoint=f"http://{call.head.fields.get(b'host', b'localhost').decode()}",
         source_ip=call.incoming.source_ip,
+        trace_header=_ascii(call.head.fields.get(b"x-amzn-trace-id")),
     )
+
+
+def _ascii(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 async def _want_one_host(call: _Call) -> Response:

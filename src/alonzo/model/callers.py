@@ -14,6 +14,8 @@ _DATE = "%Y-%m-%dT%H:%M:%SZ"
 
 def caller_of(principal: Principal) -> Caller:
     """All the names by which a policy may know a principal."""
+    if principal.service:
+        return principals.service(principal.service)
     if principal.is_root:
         return principals.root_user(principal.account)
     session = principal.session
@@ -35,6 +37,11 @@ def principal_context(
 
     Source: IAM user guide, AWS global condition context keys, properties of the principal.
     """
+    if principal.service:
+        return {
+            "aws:principalisawsservice": "true",
+            "aws:principalservicename": principal.service,
+        }
     session = principal.session
     context: dict[str, str | tuple[str, ...]] = {
         "aws:principalaccount": principal.account,

@@ -30,7 +30,8 @@ class Principal:
 
     ``arn`` and ``user_id`` are what ``sts:GetCallerIdentity`` shows. ``is_root`` is the account's
     root user, who may do everything. ``identity_id`` is the unique id of the user or role whose
-    policies count; empty for the root user. ``session`` is None for long-lived keys.
+    policies count; empty for the root user. ``session`` is None for long-lived keys. ``service`` is
+    the name of a service of AWS that calls by itself (``sns.amazonaws.com``), and empty for others.
     """
 
     account: str
@@ -40,6 +41,7 @@ class Principal:
     is_root: bool = False
     identity_id: str = ""
     session: Session | None = None
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class RequestContext:
     """What every operation gets beside its parameters.
 
     ``endpoint`` is the base URL as the caller addressed it (``http://127.0.0.1:4566``), for links
-    in answers.
+    in answers. ``trace_header`` is the caller's ``X-Amzn-Trace-Id``. ``source_arn`` is on whose
+    behalf a service calls, a topic's for one; it may be another account's.
     """
 
     request_id: str
@@ -56,3 +59,5 @@ class RequestContext:
     principal: Principal
     endpoint: str
     source_ip: str
+    trace_header: str | None = None
+    source_arn: str | None = None

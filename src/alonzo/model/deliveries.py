@@ -98,6 +98,51 @@ class RoleUse:
     request_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceUse:
+    """On whose behalf a service calls: of something of its own.
+
+    ``service`` is its principal (``sns.amazonaws.com``), ``source_arn`` what it calls for: a topic,
+    a bucket, a rule. ``account`` is the source's, which a bucket's ARN does not name. ``region`` is
+    that of what is called. ``request_id`` is the call's own.
+    """
+
+    service: str
+    source_arn: str
+    account: str
+    region: str
+    request_id: str
+    trace_header: str | None = None
+
+
+class ServiceCalls(Protocol):
+    """Calls that services make by themselves. Implemented by ``daemon``.
+
+    The policy of what is called must let the service in: a queue's, a topic's, a function's.
+    """
+
+    def offers(self, service: str) -> bool:
+        """Whether the service runs here."""
+        ...
+
+    async def call(self, call: ServiceCall, use: ServiceUse) -> Mapping[str, Any] | None:
+        """Make a call.
+
+        Raises:
+            AwsError: the policy does not let the service in, or the called service refuses.
+        """
+        ...
+
+    async def invoke(self, function_arn: str, payload: bytes, use: ServiceUse) -> None:
+        """Put an event into Lambda's queue; it is durable when this returns.
+
+        Raises:
+            AwsError: the function's policy does not let the service in, there is no such function,
+                or Lambda refuses the event.
+        """
+        ...
+
+
 class RoleCalls(Protocol):
     """Calls of services that run here, with a role's permissions. Implemented by ``daemon``."""
 

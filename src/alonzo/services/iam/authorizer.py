@@ -6,6 +6,7 @@
 * A role that is given to a function must let Lambda in.
 * In lenient mode the root user may give a function a role that IAM never knew. Its sessions may do
   everything, and the log says once for each action what a policy would have to allow.
+* A service that calls by itself may do what the policy of the resource lets it do.
 * In soft mode nobody is refused; the log says what would have been.
 
 Decisions that depend on nothing but caller, action and resource are kept until any identity or any
@@ -54,6 +55,16 @@ _QUERY_SERVICES = frozenset({"iam", "sts", "cloudwatch"})
 _LAMBDA = "lambda.amazonaws.com"
 #: Services whose resources may refuse their account's root user.
 _ROOT_IS_ASKED = frozenset({"kms"})
+
+#: Keys that the name under which decisions for a service are kept says everything about.
+_OF_A_SERVICE = frozenset(
+    {
+        "aws:sourcearn",
+        "aws:sourceaccount",
+        "aws:principalisawsservice",
+        "aws:principalservicename",
+    }
+)
 
 _InvokeKey = tuple[str, str, str, str | None]
 
@@ -168,7 +179,8 @@ class Authorizer:
             decision = _as_the_resource_says(request, resource, decision)
         if not decision.allowed:
             self._refuse(service, request, decision, principal, access)
-        return decision.allowed and policies.context_keys() <= access.keys.keys()
+        settled = {*access.keys, *(_OF_A_SERVICE if principal.service else ())}
+        return decision.allowed and policies.context_keys() <= settled
 
     def _refuse(
         self,
@@ -206,7 +218,8 @@ class Authorizer:
         raise invalid_parameter("The role defined for the function cannot be assumed by Lambda.")
 
     def _is_known(self, principal: Principal) -> bool:
-        return principal.is_root or self._identities.identity_of(principal) is not None
+        known = principal.is_root or principal.service != ""
+        return known or self._identities.identity_of(principal) is not None
 
     def _is_current(self) -> bool:
         """Whether what is kept still counts; if not, it is gone."""

@@ -31,8 +31,8 @@ class LastUsed:
         self._roles: dict[str, tuple[str, float]] = {}
 
     def note_nowait(self, principal: Principal, service: str, region: str) -> None:
-        """Note one request. The root user's are not noted."""
-        if principal.is_root:
+        """Note one request. Those of the root user and of services are not noted."""
+        if principal.is_root or principal.service:
             return
         now_s = self._identities.clock.now_s()
         session = principal.session

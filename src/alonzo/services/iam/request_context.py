@@ -24,7 +24,15 @@ def global_context(
         "aws:epochtime": str(int(now_s)),
         "aws:securetransport": "true" if context.endpoint.startswith("https:") else "false",
         "aws:viaawsservice": "false",
+        **_source_context(context.source_arn),
     }
+
+
+def _source_context(source_arn: str | None) -> dict[str, str]:
+    """On whose behalf a service calls."""
+    if source_arn is None:
+        return {}
+    return {"aws:sourcearn": source_arn, "aws:sourceaccount": source_arn.split(":", 5)[4]}
 
 
 def tag_context(tags: Mapping[str, str]) -> dict[str, str | tuple[str, ...]]:

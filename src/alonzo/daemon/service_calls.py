@@ -1,0 +1,85 @@
+"""Calls that services make by themselves, of each other and of functions.
+
+Implements ``model.deliveries.ServiceCalls``. A call is authorised like any other, with the service
+as its principal, and then handed to the operation or to Lambda's queue of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alonzo.model.context import Principal, RequestContext
+from alonzo.model.deliveries import ServiceCall, ServiceUse
+from alonzo.model.invocations import InvocationType, InvokeRequest
+from alonzo.model.ports.identity import Authorizer
+from alonzo.model.ports.invoking import Invoker
+from alonzo.model.ports.operations import Operations
+
+
+class ServiceCaller:
+    """Calls operations and functions. ``connect`` hands it what is built after it."""
+
+    def __init__(self, invoker: Invoker) -> None:
+        self._invoker = invoker
+        self._operations: Mapping[str, Operations] = {}
+        self._authorizer: Authorizer | None = None
+
+    def connect(self, operations: Mapping[str, Operations], authorizer: Authorizer) -> None:
+        """From now on calls may come. ``operations`` are by service."""
+        self._operations = operations
+        self._authorizer = authorizer
+
+    def offers(self, service: str) -> bool:
+        """Whether the service runs here."""
+        return service in self._operations
+
+    async def call(self, call: ServiceCall, use: ServiceUse) -> Mapping[str, Any] | None:
+        """Make a call.
+
+        Raises:
+            AwsError: the policy does not let the service in, or the called service refuses.
+        """
+        assert self._authorizer is not None
+        context = _context(use)
+        await self._authorizer.authorize(context, call.service, call.operation, call.params)
+        return await self._operations[call.service][call.operation](context, call.params)
+
+    async def invoke(self, function_arn: str, payload: bytes, use: ServiceUse) -> None:
+        """Put an event into Lambda's queue.
+
+        Raises:
+            AwsError: the function's policy does not let the service in, there is no such function,
+                or Lambda refuses the event.
+        """
+        assert self._authorizer is not None
+        context = _context(use)
+        request = InvokeRequest(
+            request_id=use.request_id,
+            account=use.account,
+            region=use.region,
+            function_name=function_arn,
+            qualifier=None,
+            invocation_type=InvocationType.EVENT,
+            payload=payload,
+            principal=context.principal,
+            trace_header=use.trace_header,
+        )
+        if not self._authorizer.may_invoke_nowait(request):
+            await self._authorizer.authorize_invoke(request, context)
+        await self._invoker.invoke(request)
+
+
+def _context(use: ServiceUse) -> RequestContext:
+    # There is no key; service and source in its place keep remembered decisions apart.
+    key = f"{use.service} {use.source_arn}"
+    return RequestContext(
+        request_id=use.request_id,
+        account=use.account,
+        region=use.region,
+        principal=Principal(use.account, use.service, use.service, key, service=use.service),
+        endpoint="",
+        source_ip=use.service,
+        trace_header=use.trace_header,
+        source_arn=use.source_arn,
+    )
