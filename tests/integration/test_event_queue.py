@@ -422,6 +422,43 @@ def test_stopping_a_worker_that_never_ran_or_has_nothing_to_do_takes_no_time(tmp
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("held", ["before the claim", "after the claim"])
+def test_what_is_being_claimed_as_the_grace_ends_goes_back_too(tmp_path, monkeypatch, held):
+    async def main():
+        clock = ManualClock()
+        async with opened(tmp_path, clock) as (store, queue), TaskScope() as scope:
+            reached, go_on, ran = asyncio.Event(), asyncio.Event(), []
+
+            async def hold(where):
+                if where == held:
+                    reached.set()
+                    await go_on.wait()
+
+            async def claimed(_point):
+                await hold("after the claim")
+
+            class Held(Runner):
+                async def event_policy(self, ref):
+                    await hold("before the claim")
+                    return await super().event_policy(ref)
+
+            async def handle(event):
+                ran.append(event.request_id)
+
+            monkeypatch.setattr("alonzo.invoke.events.faults.reach", claimed)
+            await queue.accept(request("r"), REF, b"{}", "t")
+            worker = scope.spawn(queue.run(Held(handle)), name="events")
+            await reached.wait()
+            await queue.stop(0)
+            go_on.set()
+            async with asyncio.timeout(5):
+                await worker
+            assert await rows(store) == [("r", 0, 0, clock.now_s())]
+            assert ran == []
+
+    asyncio.run(main())
+
+
 def test_an_attempt_that_the_shutdown_cuts_does_not_count(tmp_path):
     async def main():
         clock = ManualClock()

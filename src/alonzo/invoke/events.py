@@ -212,11 +212,11 @@ class EventQueue:
             async with asyncio.timeout(grace_s):
                 await self._ended.wait()
         except TimeoutError:
-            await self._hand_back()
+            self._handed_back = True
+            await self._hand_back(self._in_hand.values())
 
-    async def _hand_back(self) -> None:
-        self._handed_back = True
-        rows = [self._as_not_tried(event) for event in self._in_hand.values()]
+    async def _hand_back(self, events: Iterable[Event]) -> None:
+        rows = [self._as_not_tried(event) for event in events]
         try:
             await self._store.tx(lambda db: db.execute_many(_SQL.put_back_event, rows))
         except StoreError as err:  # The next start forgets the marks; all that counts is a try.
@@ -238,8 +238,13 @@ class EventQueue:
             await self._wait_for_work(min(known, default=None))
             return
         claim = await self._decide([_event(row) for row in rows], runner, now_s)
+        if self._stopping.is_set():
+            return  # What was just handed back looks as if nobody had it.
         await self._store.tx(lambda db: _claim(db, claim))
         await faults.reach("events.after_claim")
+        if self._handed_back:
+            await self._hand_back([event for event, _ in claim.running])
+            return
         for event, policy in claim.running:
             self._in_hand[event.id] = event
             self._pacing.started(event.ref.key.path)

@@ -62,11 +62,14 @@ def _descriptors(pid: int) -> int:
 
 def named(name: str) -> list[int]:
     """Processes below this one that go by ``name``."""
-    return [
-        pid
-        for pid in _descendants(os.getpid())
-        if Path(f"/proc/{pid}/comm").read_text() == f"{name}\n"
-    ]
+    return [pid for pid in _descendants(os.getpid()) if _name_of(pid) == name]
+
+
+def _name_of(pid: int) -> str | None:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:  # it has ended meanwhile
+        return None
 
 
 def _descendants(pid: int) -> list[int]:
