@@ -95,21 +95,31 @@ def _visible_to_nobody(folder: Path) -> list[str]:
     return [*show, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
 
+@pytest.fixture(scope="module")
+def package(tmp_path_factory) -> Path:
+    """A copy of what an ordinary user needs to run scenarios, compiled, and readable by all."""
+    place = tmp_path_factory.mktemp("package")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(alonzo.__file__).parent, place / "alonzo", ignore=ignored)
+    shutil.copytree(HERE, place / "scenarios", ignore=ignored)
+    (place / "work").mkdir()
+    if os.geteuid() == 0:
+        argv = (SYSTEM_PYTHON, "-c", "import runpy; runpy.run_path('scenarios/scenarios.py')")
+        subprocess.run(argv, cwd=place, env={"PYTHONPATH": f"{place}:scenarios"}, check=True)
+        subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
+        os.chown(place / "work", NOBODY, NOBODY)
+    return place
+
+
 @pytest.mark.skipif(not _user_namespaces(), reason="no user namespaces for ordinary users here")
 @pytest.mark.parametrize(("name", "way"), CASES)
-def test_as_an_ordinary_user(name: str, way: str, tmp_path: Path) -> None:
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(alonzo.__file__).parent, tmp_path / "alonzo", ignore=ignored)
-    shutil.copytree(HERE, tmp_path / "scenarios", ignore=ignored)
-    (tmp_path / "work").mkdir()
-    prefix, python, place = [], sys.executable, tmp_path
+def test_as_an_ordinary_user(name: str, way: str, package: Path) -> None:
+    prefix, python, place = [], sys.executable, package
     if os.geteuid() == 0:
-        subprocess.run(["chmod", "-R", "a+rX", str(tmp_path)], check=True)
-        os.chown(tmp_path / "work", NOBODY, NOBODY)
-        prefix, python, place = _visible_to_nobody(tmp_path), SYSTEM_PYTHON, Path("/mnt")
+        prefix, python, place = _visible_to_nobody(package), SYSTEM_PYTHON, Path("/mnt")
     program = str(place / "scenarios" / "scenarios.py")
     done = subprocess.run(
-        [*prefix, python, program, name, str(place / "work"), way],
+        [*prefix, python, program, name, str(place / "work" / f"{name}-{way}"), way],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
