@@ -5,7 +5,7 @@
 * A target that fails is tried again with a growing delay, for as long as an event may wait. One
   that will never take it ends it. Either end is logged and counted.
 * At most ``_PARALLEL_MAX`` deliveries are under way, each for ``_DELIVERY_S_MAX`` at most, and no
-  target takes all the slots: see ``rules.share_slots``.
+  target takes all the slots: see ``lib.slots``.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alonzo.invoke.event_life import backoff_s
-from alonzo.invoke.retries import until_stored
-from alonzo.invoke.rules import share_slots
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
+from alonzo.lib.slots import share_slots
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import LATEST, FunctionKey, FunctionRef
 from alonzo.model.deliveries import DeadLetter, Delivery, Destinations
@@ -31,6 +30,7 @@ from alonzo.model.metering import LambdaMetric, Uncounted
 from alonzo.model.ports.logs import FunctionMetrics
 from alonzo.store.base import Connection, Row, Store
 from alonzo.store.queries import load
+from alonzo.store.retrying import until_stored
 
 log = logging.getLogger("alonzo.invoke")
 

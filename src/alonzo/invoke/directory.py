@@ -12,7 +12,6 @@ from functools import lru_cache
 
 from alonzo.invoke.concurrency import Reservations
 from alonzo.invoke.event_life import EventPolicy
-from alonzo.invoke.retries import until_stored
 from alonzo.lib.chance import Chance
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import LATEST, FunctionKey, FunctionRef
@@ -21,6 +20,7 @@ from alonzo.model.functions import CHANGES_TOPIC, RESERVATIONS_TOPIC, ServingVer
 from alonzo.model.limits import EVENT_RETRIES_MAX, MAXIMUM_EVENT_AGE_S
 from alonzo.store.base import Connection, Row, Store
 from alonzo.store.queries import load
+from alonzo.store.retrying import until_stored
 
 _SQL = load("alonzo.invoke")
 

@@ -8,7 +8,7 @@
 * The commit that ends an event also stores its record and its dead letter, where somebody gets
   them (``endings.py``).
 * A store that fails stops nothing: each step is tried again until the store can do it.
-* No function takes all the slots: see ``rules.share_slots``; one that is throttled takes no more
+* No function takes all the slots: see ``lib.slots``; one that is throttled takes no more
   than it can use: see ``pacing.py``.
 """
 
@@ -27,11 +27,10 @@ from alonzo.invoke.endings import TOO_LARGE, Ended, plan_deliveries
 from alonzo.invoke.event_life import Again, Condition, EventPolicy, Life, Over, Run
 from alonzo.invoke.pacing import Pacing
 from alonzo.invoke.recursion import loop_stopped
-from alonzo.invoke.retries import until_stored
-from alonzo.invoke.rules import share_slots
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
+from alonzo.lib.slots import share_slots
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey, FunctionRef
 from alonzo.model.errors import AwsError
@@ -41,6 +40,7 @@ from alonzo.model.metering import LambdaMetric, Uncounted
 from alonzo.model.ports.logs import FunctionMetrics
 from alonzo.store.base import Connection, Row, Store, StoreError
 from alonzo.store.queries import load
+from alonzo.store.retrying import until_stored
 
 log = logging.getLogger("alonzo.invoke")
 

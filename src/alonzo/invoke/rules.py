@@ -6,17 +6,13 @@ Source: Lambda API, ``Invoke``; recorded error texts.
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 import orjson
 
 from alonzo.model.errors import AwsError, invalid_parameter
 from alonzo.model.invocations import InvocationType
 from alonzo.model.payloads import PayloadLimits, payload_too_large
-
-#: Long enough that a full disk is not hammered, short enough that work goes on soon after it.
-STORE_RETRY_S_MAX = 5.0
 
 _ROOT = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}")
 _SAMPLED = re.compile(r"(?:^|;)\s*Sampled=([01])(?:;|\s|$)")
@@ -79,35 +75,3 @@ def trace_header(
     root = None if incoming is None else _ROOT.search(incoming)
     text = f"Root=1-{int(now_s):08x}-{random_hex[:24]}" if root is None else root[0]
     return f"{text};Parent={random_hex[24:40]};Sampled={sampled};Lineage={lineage}"
-
-
-def share_slots(
-    waiting: Iterable[str],
-    held: Mapping[str, int],
-    slots: int,
-    ceilings: Mapping[str, int] | None = None,
-) -> dict[str, int]:
-    """How many more events each waiting function may run, dealt one by one in the given order.
-
-    A function may hold as many slots as are left free beside it: one alone half of them, two a
-    third each, and so on. So there is room for a function that comes later, whatever the others do.
-    ``ceilings`` are what some may hold at most.
-    """
-    ceilings = ceilings or {}
-    holds = Counter(held)
-    free = slots - holds.total()
-    shares: Counter[str] = Counter()
-    turns = deque(waiting)
-    while turns:
-        function = turns.popleft()
-        if holds[function] < min(free, ceilings.get(function, slots)):
-            holds[function] += 1
-            shares[function] += 1
-            free -= 1
-            turns.append(function)
-    return dict(shares)
-
-
-def store_retry_s(failures: int) -> float:
-    """How long a step waits after the store has failed it ``failures`` times in a row."""
-    return min(0.05 * 2.0 ** min(failures - 1, 9), STORE_RETRY_S_MAX)

@@ -1,7 +1,7 @@
 """How many events of a function are tried at once, after some were refused."""
 
 from alonzo.invoke.pacing import FUNCTIONS_MAX, PAUSE_S_MAX, RUNS_PER_STEP, Pacing
-from alonzo.invoke.rules import share_slots
+from alonzo.lib.slots import share_slots
 
 F = "a/r/f"
 

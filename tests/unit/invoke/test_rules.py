@@ -5,11 +5,8 @@ import re
 import pytest
 
 from alonzo.invoke.rules import (
-    STORE_RETRY_S_MAX,
     check_payload,
     check_tenant,
-    share_slots,
-    store_retry_s,
     trace_header,
 )
 from alonzo.model.errors import AwsError
@@ -62,32 +59,6 @@ def test_a_trace_is_made_where_there_is_none(incoming):
     made = trace_header(incoming, 1_700_000_000, RANDOM, "1:x")
     form = r"Root=1-6553f100-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=1:x"
     assert re.fullmatch(form, made)
-
-
-def test_pausing_for_the_store_knows_no_largest_failure():
-    assert store_retry_s(1_000_000) == STORE_RETRY_S_MAX
-
-
-@pytest.mark.parametrize(
-    ("waiting", "held", "shares"),
-    [
-        ("a", {}, {"a": 50}),
-        ("a", {"a": 50}, {}),
-        ("a", {"a": 20, "b": 30}, {"a": 15}),
-        ("ab", {}, {"a": 34, "b": 33}),
-        ("ab", {"a": 50}, {"b": 25}),
-        ("", {"a": 3}, {}),
-        ("a", {"b": 100}, {}),
-        ("ba", {"a": 50, "b": 49}, {}),
-        ("abc", {"a": 50, "b": 49}, {"c": 1}),
-    ],
-)
-def test_a_function_holds_no_more_slots_than_it_leaves_free(waiting, held, shares):
-    assert share_slots(waiting, held, 100) == shares
-
-
-def test_the_first_of_too_many_functions_get_a_slot_each():
-    assert share_slots([str(n) for n in range(9)], {}, 3) == {"0": 1, "1": 1, "2": 1}
 
 
 @pytest.mark.parametrize(("isolated", "tenant"), [(True, None), (False, "t")])

@@ -1,4 +1,4 @@
-"""Store steps that must not be lost: tried until the store can do them."""
+"""Steps that must not be lost: tried until the store can do them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from alonzo.invoke.rules import store_retry_s
 from alonzo.store.base import StoreClosedError, StoreError
 
-log = logging.getLogger("alonzo.invoke")
+log = logging.getLogger("alonzo.store")
+
+#: Long enough that a full disk is not hammered, short enough that work goes on soon after it.
+RETRY_S_MAX = 5.0
 
 
 async def until_stored(
@@ -32,9 +34,9 @@ async def until_stored(
             raise
         except StoreError as err:
             failures += 1
-            wait_s = store_retry_s(failures)
+            wait_s = retry_s(failures)
             log.warning(
-                "invoke.store_failed",
+                "store.step_failed",
                 extra={"step": name, "retry_in_s": wait_s, "error": str(err)},
             )
         with contextlib.suppress(TimeoutError):
@@ -42,3 +44,8 @@ async def until_stored(
                 await stop.wait()
         if stop.is_set():
             return None
+
+
+def retry_s(failures: int) -> float:
+    """How long a step waits after the store has failed it ``failures`` times in a row."""
+    return min(0.05 * 2.0 ** min(failures - 1, 9), RETRY_S_MAX)
