@@ -3,19 +3,14 @@
 import base64
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
 from alonzo.testing.functions import package
 
-AWS = str(Path(sys.executable).with_name("aws"))
 PREFIX = "arn:aws:lambda:us-east-1:000000000000:layer:"
 HANDLER = "def handler(event, context): return event"
 CONTENT = package({"python/one.py": "ONE = 1\n"})
@@ -300,51 +295,3 @@ def test_layers_outlive_the_daemon(own_platform):
         LayerName="a", Content={"ZipFile": CONTENT}
     )
     assert made["Version"] == 3
-
-
-def test_the_aws_cli_runs_one_example_of_each_operation(platform, layer, tmp_path):
-    key_id, secret = platform.root_key()
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ALONZO_"))},
-        "HOME": str(tmp_path),
-        "AWS_ENDPOINT_URL": platform.endpoint,
-        "AWS_ACCESS_KEY_ID": key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_MAX_ATTEMPTS": "1",
-        "AWS_PAGER": "",
-    }
-
-    def aws(operation, *options):
-        done = subprocess.run(
-            [AWS, "lambda", operation, *options, "--output", "json"],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        return json.loads(done.stdout) if done.stdout else None
-
-    layer()
-    (tmp_path / "layer.zip").write_bytes(OTHER)
-    name = ("--layer-name", layer.name)
-    made = aws("publish-layer-version", *name, "--zip-file", "fileb://layer.zip")
-    assert made["Version"] == 2
-    second = (*name, "--version-number", "2")
-    assert aws("get-layer-version", *second)["Version"] == 2
-    arn = made["LayerVersionArn"]
-    assert aws("get-layer-version-by-arn", "--arn", arn)["LayerVersionArn"] == arn
-    listed = aws("list-layer-versions", *name, "--max-items", "1")
-    assert [each["Version"] for each in listed["LayerVersions"]] == [2]
-    assert layer.name in [each["LayerName"] for each in aws("list-layers")["Layers"]]
-    statement = ("--statement-id", "s1")
-    aws(
-        "add-layer-version-permission", *second, *statement,
-        "--action", "lambda:GetLayerVersion", "--principal", "123456789012",
-    )  # fmt: skip
-    policy = json.loads(aws("get-layer-version-policy", *second)["Policy"])
-    assert policy["Statement"][0]["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
-    assert aws("remove-layer-version-permission", *second, *statement) is None
-    assert aws("delete-layer-version", *second) is None

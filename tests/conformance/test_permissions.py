@@ -1,17 +1,12 @@
 """Policies and code signing over the API: stock botocore and the AWS CLI, a running platform."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
 from alonzo.testing.functions import package
 
-AWS = str(Path(sys.executable).with_name("aws"))
 HANDLER = "def handler(event, context): return event"
 COUNT = """
 calls = 0
@@ -214,54 +209,3 @@ def test_publishers_are_checked_by_the_framework(lambda_client, publishers):
     )
     assert (status, code) == (400, "ValidationException")
     assert "at 'allowedPublishers.signingProfileVersionArns' failed" in message
-
-
-def test_the_aws_cli_runs_one_example_of_each_operation(platform, deployed, tmp_path):
-    # Version 1 of the CLI does not know the operations on whole documents yet.
-    key_id, secret = platform.root_key()
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ALONZO_"))},
-        "HOME": str(tmp_path),
-        "AWS_ENDPOINT_URL": platform.endpoint,
-        "AWS_ACCESS_KEY_ID": key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_MAX_ATTEMPTS": "1",
-        "AWS_PAGER": "",
-    }
-
-    def aws(operation, *options):
-        done = subprocess.run(
-            [AWS, "lambda", operation, *options, "--output", "json"],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        return json.loads(done.stdout) if done.stdout else None
-
-    name = ("--function-name", deployed.name)
-    sid = ("--statement-id", "s1")
-    aws(
-        "add-permission", *name, *sid, "--action", "lambda:InvokeFunction",
-        "--principal", "events.amazonaws.com",
-    )  # fmt: skip
-    statements = json.loads(aws("get-policy", *name)["Policy"])["Statement"]
-    assert [each["Sid"] for each in statements] == ["s1"]
-    arn = statements[0]["Resource"]
-    assert aws("remove-permission", *name, *sid) is None
-    config = aws("create-code-signing-config", "--allowed-publishers", json.dumps(PUBLISHERS))[
-        "CodeSigningConfig"
-    ]["CodeSigningConfigArn"]
-    signing = ("--code-signing-config-arn", config)
-    aws("update-code-signing-config", *signing, "--description", "changed")
-    assert aws("get-code-signing-config", *signing)["CodeSigningConfig"]["Description"] == "changed"
-    aws("put-function-code-signing-config", *signing, *name)
-    assert aws("get-function-code-signing-config", *name)["CodeSigningConfigArn"] == config
-    listed = aws("list-functions-by-code-signing-config", *signing)
-    assert listed["FunctionArns"] == [arn]
-    aws("list-code-signing-configs")
-    assert aws("delete-function-code-signing-config", *name) is None
-    assert aws("delete-code-signing-config", *signing) is None
