@@ -1,7 +1,7 @@
 # One entry point for people and for CI. A fresh machine needs Linux, make and Python >= 3.11.
 #
 #   make quickstart   set up, start the platform, deploy and invoke an example, show the times
-#   make test         set up and run every test            make test-all   the perf tests as well
+#   make test         set up and run every test            make test-all   the long ones as well
 #   make check        lint, types, import rules, style     make fmt        write the formatting
 #   make bench        measure this machine (BENCH_ARGS)    make lock       pin dependencies anew
 
@@ -57,7 +57,7 @@ test: $(VENV)/.dev
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-all: $(VENV)/.dev
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --hypothesis-profile ci $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --hypothesis-profile ci -m "" $(PYTEST_ARGS)
 	$(BIN)/pytest -n 0 tests/perf $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 check: $(VENV)/.dev

@@ -8,6 +8,8 @@ import sqlite3
 import time
 from contextlib import closing
 
+import pytest
+
 from alonzo.testing.functions import deploy
 
 MANY = 10_000
@@ -30,6 +32,7 @@ def copied(database, table):
 TEXTS = {"name", "document", "serving"}
 
 
+@pytest.mark.nightly
 def test_ten_thousand_functions_start_list_page_and_run(own_platform, record_property):
     platform = own_platform()
     deploy(platform.client("lambda"), FIRST, "def handler(event, context): return event")

@@ -14,7 +14,7 @@ from alonzo.testing import cycles
 from alonzo.testing.rootless import rootless_daemon, why_not_rootless
 
 SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-NAMES = ("come_and_go", "die_at_random")
+NAMES = ("come_and_go", pytest.param("die_at_random", marks=pytest.mark.nightly))
 
 
 @pytest.mark.skipif(

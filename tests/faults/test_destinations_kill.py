@@ -113,6 +113,7 @@ def _waits(daemon):
     return row == (1,)
 
 
+@pytest.mark.nightly
 def test_no_event_and_no_record_is_lost_in_a_series_of_kills(own_platform):
     """Kills at random moments, while events come in, fail, and are reported."""
     daemon = own_platform()

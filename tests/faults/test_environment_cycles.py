@@ -105,6 +105,7 @@ async def cycle(platform, tmp_path, instance):
     assert max(held[-12:]) <= max(held[12:50]) + 40, held
 
 
+@pytest.mark.nightly
 def test_a_thousand_environments_come_and_go_and_nothing_stays(tmp_path):
     (tmp_path / "code").mkdir()
     tmp_path.chmod(0o755)

@@ -40,6 +40,7 @@ def test_everything_below_the_daemon_is_killed_and_it_serves_again(own_platform)
     eventually(partial(serves, function, "last"), 15)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", [1, 2])
 def test_processes_are_killed_at_random_under_load_and_it_goes_on(own_platform, seed):
     daemon = own_platform()

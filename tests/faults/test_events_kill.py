@@ -17,7 +17,7 @@ def collector():
     collector.close()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(180)
 def test_kills_lose_no_event_and_no_record_and_add_no_attempt(collector, own_platform):
     daemon = own_platform(*OPTIONS)

@@ -51,7 +51,7 @@ def agree(platform, name):
     return reported.attempts
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_usage_and_report_lines_agree_after_kills_at_random(own_platform):
     platform, chance = own_platform(), random.Random(5)
     deploy(platform.client("lambda"), "worker", WORK)

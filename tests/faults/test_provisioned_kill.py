@@ -75,7 +75,7 @@ def test_what_was_accepted_comes_whenever_the_daemon_dies(own_platform):
     eventually(partial(is_ready, daemon, 2), 20)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_after_deaths_at_random_as_many_run_as_may_and_no_more(own_platform, seed):
