@@ -121,7 +121,7 @@ def test_invoke_refuses_a_key_that_the_platform_does_not_know(platform):
 
 def test_an_event_is_queued_and_shows_up_in_the_log(function, here, eventually):
     name = function(GREET).name
-    done = alonzo("invoke", name, "--event", "-p", '{"name": "later"}', here)
+    done = alonzo("invoke", name, "--async", "-p", '{"name": "later"}', here)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "queued, " in done.stderr

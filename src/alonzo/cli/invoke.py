@@ -13,7 +13,9 @@ from typing import Any
 
 import click
 
+from alonzo.cli import samples
 from alonzo.cli.client import connect, plain_failures
+from alonzo.cli.events import SOURCE
 from alonzo.cli.options import client_region_option, data_dir_option
 from alonzo.lib.clock import SystemClock
 
@@ -51,7 +53,14 @@ def render_payload(payload: bytes, *, for_terminal: bool) -> str:
 @click.argument("name")
 @click.option("--payload", "-p", metavar="JSON|@FILE|-", help="The event; none is sent by default.")
 @click.option("--qualifier", "-q", help="A version or an alias.")
-@click.option("--event", is_flag=True, help="Queue the event and do not wait for the function.")
+@click.option(
+    "--event",
+    "-e",
+    type=SOURCE,
+    metavar="SOURCE",
+    help="A sample event: see 'alonzo events list'.",
+)
+@click.option("--async", "queued", is_flag=True, help="Queue the event and wait for no answer.")
 @click.option("--log", is_flag=True, help="Show the last 4 KB of the invocation's log.")
 @data_dir_option
 @client_region_option
@@ -59,7 +68,8 @@ def invoke(
     name: str,
     payload: str | None,
     qualifier: str | None,
-    event: bool,
+    event: str | None,
+    queued: bool,
     log: bool,
     data_dir: Path,
     region: str | None,
@@ -68,10 +78,13 @@ def invoke(
 
     NAME is a function's name or ARN. The exit code is 1 if the function failed.
     """
-    request: dict[str, Any] = {"FunctionName": name, "Payload": read_payload(payload)}
+    if event is not None and payload is not None:
+        raise click.UsageError("Give --payload or --event, not both.")
+    body = read_payload(payload) if event is None else samples.sample(event).encode()
+    request: dict[str, Any] = {"FunctionName": name, "Payload": body}
     if qualifier is not None:
         request["Qualifier"] = qualifier
-    if event:
+    if queued:
         request["InvocationType"] = "Event"
     elif log:
         request["LogType"] = "Tail"

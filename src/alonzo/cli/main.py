@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": ("alonzo.cli.serve", "Run the platform until it is told to stop."),
     "env": ("alonzo.cli.env", "Print the exports that point AWS tools at the running platform."),
     "invoke": ("alonzo.cli.invoke", "Invoke a function and show what it answered."),
+    "events": ("alonzo.cli.events", "Print sample events of every source."),
     "logs": ("alonzo.cli.logs", "Show a function's log, or follow it."),
     "usage": ("alonzo.cli.usage", "Show what functions used, and what AWS would charge for it."),
     "doctor": ("alonzo.cli.doctor", "Say what this host gives, what is missing, how to get it."),
