@@ -6,6 +6,7 @@ DIR/            0700
   blobs/        packages and objects, encrypted
   trees/        unpacked code, can be made again from blobs
   keys/         secrets, 0600 each
+  audit/        the audit log
   run/          sockets and the like, worthless after the daemon's end
 """
 
@@ -25,7 +26,7 @@ from alonzo.model.errors import PlatformError
 #: Bytes of a secret made by ``DataDir.secret``; fit for AES-256 and HMAC-SHA256.
 SECRET_BYTES = 32
 
-_FOLDERS = ("blobs", "trees", "keys", "run")
+_FOLDERS = ("blobs", "trees", "keys", "audit", "run")
 #: What marks a folder as a data directory.
 _LOCK = "lock"
 #: What a folder may hold and still count as empty: mkfs leaves it on a new volume.
@@ -59,6 +60,7 @@ class DataDir:
         self.blobs = path / "blobs"
         self.trees = path / "trees"
         self.keys = path / "keys"
+        self.audit = path / "audit"
         self.run = path / "run"
         self._lock: int | None = lock
 
@@ -83,10 +85,13 @@ class DataDir:
             raise DataDirError(f"cannot use {path} as the data directory: {error}") from error
         return cls(path, lock)
 
-    def announce(self, endpoint: str) -> None:
-        """Write down where this daemon listens, for those who find the directory locked."""
+    def announce(self, endpoint: str, *, ca: Path | None = None) -> None:
+        """Write down where this daemon listens, for those who find the directory locked.
+
+        ``ca`` is the file of the authority behind its certificate, where nobody else knows that.
+        """
         assert self._lock is not None
-        _write_owner(self._lock, endpoint)
+        _write_owner(self._lock, endpoint, ca)
 
     def secret(self, name: str) -> bytes:
         """The random bytes kept in ``keys/NAME``, made on first use; ``SECRET_BYTES`` long."""
@@ -118,6 +123,32 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
         except FileNotFoundError:
             _create_secret(path, make())
             return _read_secret(path)
+    except OSError as error:
+        raise DataDirError(f"cannot use the secret {path}: {error}") from error
+
+
+def read_if_there(path: Path) -> bytes | None:
+    """The content of a secret file; None: there is none.
+
+    Raises:
+        DataDirError: the file can be read by others, or cannot be read.
+    """
+    try:
+        return _read_secret(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataDirError(f"cannot use the secret {path}: {error}") from error
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Put a secret in place of the one in a file, if any, in one step; mode 0600, on disk.
+
+    Raises:
+        DataDirError: it cannot be written.
+    """
+    try:
+        _create_secret(path, content)
     except OSError as error:
         raise DataDirError(f"cannot use the secret {path}: {error}") from error
 
@@ -156,10 +187,13 @@ def _take_lock(path: Path) -> int:
     return lock
 
 
-def _write_owner(lock: int, endpoint: str | None) -> None:
+def _write_owner(lock: int, endpoint: str | None, ca: Path | None = None) -> None:
     # In place, as a rename would leave the lock on a file without a name. A reader takes the first
     # line, so it does not see what a longer, older text left behind.
-    text = json.dumps({"pid": os.getpid(), "endpoint": endpoint}) + "\n"
+    owner: dict[str, object] = {"pid": os.getpid(), "endpoint": endpoint}
+    if ca is not None:
+        owner["ca"] = str(ca)
+    text = json.dumps(owner) + "\n"
     os.ftruncate(lock, os.pwrite(lock, text.encode(), 0))
 
 

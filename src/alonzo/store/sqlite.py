@@ -8,6 +8,8 @@
 * Each unit of a batch has a savepoint (about 2 µs): one that raises takes nothing with it.
 * If the commit fails, every unit of the batch fails, also those that had raised an error of their
   own: they may have judged by rows that were never to be.
+* When nothing has been written for a moment, the file gives free pages back, piece by piece, and
+  the log is folded into it: disk use follows what is stored.
 * The loop learns of a batch in one call, which runs the subscribers first and answers the callers
   after them.
 """
@@ -40,6 +42,8 @@ QUEUED_UNITS_MAX = 4096
 BATCH_UNITS_MAX = 512
 #: Reader threads, each with its own connection.
 READERS = 3
+#: How long after the last write the file is tidied, and how soon again if a reader was in the way.
+TIDY_AFTER_S = 1.0
 #: How long ``close()`` waits for a thread to finish what is queued.
 CLOSE_S_MAX = 30.0
 
@@ -94,10 +98,16 @@ class _Lane:
         self._units.put(unit)
         return await unit.future
 
-    def take(self, units_max: int) -> list[_Unit]:
-        """Wait for units and take what is there. Empty: the lane is closed and drained."""
+    def take(self, units_max: int, idle_s: float | None = None) -> list[_Unit] | None:
+        """Wait for units and take what is there. Empty: the lane is closed and drained.
+
+        None: nothing came for ``idle_s``.
+        """
         units: list[_Unit] = []
-        unit = self._units.get()
+        try:
+            unit = self._units.get(timeout=idle_s)
+        except queue.Empty:
+            return None
         while unit is not None:
             units.append(unit)
             if len(units) == units_max:
@@ -203,7 +213,14 @@ class SqliteStore:
     def _write(self) -> None:
         db: SqliteConnection | None = None
         failing = False
-        while units := self._writes.take(BATCH_UNITS_MAX):
+        tidying = _Tidying(self._path)
+        while (units := self._writes.take(BATCH_UNITS_MAX, tidying.due_in_s)) != []:
+            if units is None:
+                if db is not None and not tidying.step(db):
+                    _close_quietly(db)
+                    db = None
+                continue
+            tidying.due_in_s = TIDY_AFTER_S
             try:
                 db = db or SqliteConnection(open_writer(self._path))
                 _run_together(db, units)
@@ -248,6 +265,34 @@ class SqliteStore:
                     listener(key)
                 except Exception:
                     log.exception("store.listener_failed", extra={"topic": topic, "key": key})
+
+
+class _Tidying:
+    """When the writer, with nothing to write, gives room on the disk back.
+
+    ``due_in_s`` is after how much idle time the next step is; None: there is nothing to do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._log = path.with_name(f"{path.name}-wal")
+        self._begun = False
+        self.due_in_s: float | None = None
+
+    def step(self, db: SqliteConnection) -> bool:
+        """Do a bounded piece of it; False: the connection is broken."""
+        try:
+            self._begun = db.give_back(begun=self._begun)
+            if self._begun:
+                self.due_in_s = 0.0
+            elif db.fold_log(self._log.stat().st_size):
+                self.due_in_s = None
+            else:
+                self.due_in_s = TIDY_AFTER_S
+        except (StoreError, OSError):
+            log.exception("store.not_tidied")
+            self._begun, self.due_in_s = False, None
+            return False
+        return True
 
 
 def _run_together(db: SqliteConnection, units: list[_Unit]) -> None:

@@ -17,6 +17,8 @@ from alonzo.store.base import ConstraintError, Parameters, Row, StoreError, Stor
 _EVERY_PRAGMAS = ("busy_timeout=5000", "temp_store=MEMORY")
 _WRITER_PRAGMAS = (
     *_EVERY_PRAGMAS,
+    # Before all else: it counts for a database that is made, and not for one that has tables.
+    "auto_vacuum=INCREMENTAL",
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -28,6 +30,15 @@ _READER_PRAGMAS = (*_EVERY_PRAGMAS, "query_only=ON")
 
 #: Statements that each connection keeps compiled.
 _CACHED_STATEMENTS = 512
+
+#: Free pages (of 4 KiB) that a database may have before it gives some back, and those that it keeps
+#: then: what comes and goes should not move the end of the file each time.
+_FREE_PAGES_MAX = 1024
+_FREE_PAGES_KEPT = 256
+#: Pages given back in one go; each may be one that is moved, so a write may wait that long.
+_GIVEN_BACK_MAX = 256
+#: A log up to here may stay; SQLite writes it again from its beginning.
+_LOG_BYTES_KEPT = 1024 * 1024
 
 #: Low byte of an extended result code (https://sqlite.org/rescode.html).
 _PRIMARY_CODE = 0xFF
@@ -146,6 +157,41 @@ class SqliteConnection:
         finally:
             cursor.close()
         return None if row is None else dict(zip(names, row, strict=True))
+
+    def give_back(self, *, begun: bool) -> bool:
+        """Cut some free pages off the end of the file; answers whether there are more to cut.
+
+        ``begun``: so it was answered before. The file is shorter once the log has been folded into
+        it. A database that was made without ``auto_vacuum`` keeps its free pages.
+        """
+        kept = _FREE_PAGES_KEPT if begun else _FREE_PAGES_MAX
+        free = self._number("PRAGMA freelist_count")
+        if free <= kept or not self._number("PRAGMA auto_vacuum"):
+            return False
+        pages = min(_GIVEN_BACK_MAX, free - _FREE_PAGES_KEPT)
+        try:
+            # Each step of this statement cuts one page; ``execute`` would do the first alone.
+            self._db.executescript(f"PRAGMA incremental_vacuum({pages})")
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        return True
+
+    def fold_log(self, log_bytes: int) -> bool:
+        """Fold a log of that length into the database if it is long; False: a reader is in the way.
+
+        Afterwards it has no length.
+        """
+        if log_bytes <= _LOG_BYTES_KEPT:
+            return True
+        self.all("PRAGMA busy_timeout=0")  # Writes must not wait for readers.
+        try:
+            return self._number("PRAGMA wal_checkpoint(TRUNCATE)") == 0
+        finally:
+            self.all(f"PRAGMA {_EVERY_PRAGMAS[0]}")
+
+    def _number(self, pragma: str) -> int:
+        row = self.one(pragma)
+        return 0 if row is None else int(next(iter(row.values())))
 
     def publish(self, topic: str, key: str) -> None:
         """Tell subscribers of ``topic`` about ``key`` once this unit is committed."""
