@@ -28,7 +28,27 @@ VALIDATION_CODES: Mapping[str, str] = {"logs": "InvalidParameterException"}
 
 #: Shapes whose values a service judges itself, with an error of its own. *Recorded*: Lambda answers
 #: an unknown runtime with InvalidParameterValueException.
-SELF_CHECKED_SHAPES: Mapping[str, frozenset[str]] = {"lambda": frozenset({"Runtime"})}
+#: SQS calls unknown attributes by their names.
+SELF_CHECKED_SHAPES: Mapping[str, frozenset[str]] = {
+    "lambda": frozenset({"Runtime"}),
+    "sqs": frozenset(
+        {
+            "MessageSystemAttributeName",
+            "MessageSystemAttributeNameForSends",
+            "QueueAttributeName",
+        }
+    ),
+}
+
+#: Code and text for a parameter that is missing, of services that judge that themselves.
+#: Source: AWS common errors, MissingParameter; *recorded* from SQS.
+MISSING_PARAMETER: Mapping[str, tuple[str, str]] = {
+    "sqs": ("MissingRequiredParameterException", "The request must contain the parameter {name}."),
+}
+
+#: The parameter that the path of a request stands for in the query protocol, where it is not
+#: given. Source: SQS developer guide, making query API requests.
+PATH_PARAMETERS: Mapping[str, str] = {"sqs": "QueueUrl"}
 
 #: Namespace before ``#`` in ``__type``, where a service's answers have one. *Observed.*
 ERROR_NAMESPACES: Mapping[str, str] = {
@@ -56,6 +76,29 @@ QUERY_ERROR_CODES: Mapping[str, Mapping[str, str]] = {
         "QueueNameExists": "QueueAlreadyExists",
         "TooManyEntriesInBatchRequest": "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
         "UnsupportedOperation": "AWS.SimpleQueueService.UnsupportedOperation",
+        # No shapes: errors that are common to all of AWS, as the json protocol calls them here.
+        "AccessDeniedException": "AccessDenied",
+        "InvalidParameterValueException": "InvalidParameterValue",
+        "MissingRequiredParameterException": "MissingParameter",
+        **{
+            f"Kms{name}": f"KMS.{code}"
+            for name, code in {
+                "AccessDenied": "AccessDeniedException",
+                "Disabled": "DisabledException",
+                "InvalidKeyUsage": "InvalidKeyUsageException",
+                "InvalidState": "InvalidStateException",
+                "NotFound": "NotFoundException",
+                "OptInRequired": "OptInRequired",
+                "Throttled": "ThrottlingException",
+            }.items()
+        },
+    }
+}
+
+#: Texts of errors that are others in the query protocol. *Recorded* from SQS.
+QUERY_ERROR_TEXTS: Mapping[str, Mapping[str, str]] = {
+    "sqs": {
+        "QueueDoesNotExist": "The specified queue does not exist for this wsdl version.",
     }
 }
 

@@ -61,13 +61,20 @@ class Constraints:
     """The compiled constraints of one service.
 
     ``code`` is that of the error it raises. Values of the shapes in ``unchecked`` always pass.
+    ``missing`` are code and text, with ``{name}`` in it, of a service that has an error of its own
+    for the first parameter that is missing.
     """
 
     def __init__(
-        self, code: str = "ValidationException", unchecked: Iterable[str] = frozenset()
+        self,
+        code: str = "ValidationException",
+        unchecked: Iterable[str] = frozenset(),
+        missing: tuple[str, str] | None = None,
     ) -> None:
         self._code = code
-        self._checkers: dict[str, Checker | None] = dict.fromkeys(unchecked)
+        self._missing = missing
+        self._unchecked = frozenset(unchecked)
+        self._checkers: dict[str, Checker | None] = dict.fromkeys(self._unchecked)
         self._open: set[str] = set()
 
     def check(self, shape: Shape, params: Mapping[str, Any]) -> None:
@@ -80,6 +87,8 @@ class Constraints:
         if checker is None:
             return
         failures = list(checker(params))
+        if self._missing is not None:
+            _check_missing(failures, *self._missing)
         if failures:
             count = f"{len(failures)} validation error{'s' if len(failures) > 1 else ''} detected: "
             listed = "; ".join(map(str, failures[:FAILURES_MAX]))
@@ -136,6 +145,9 @@ class Constraints:
 
         return check
 
+    def _phrases(self, shape: Shape) -> ScalarChecker | None:
+        return None if shape.name in self._unchecked else _scalar_check(shape)
+
     def _list(self, shape: ListShape) -> Checker:
         counts = _length_check(shape)
         echo = _echo(shape)
@@ -154,7 +166,7 @@ class Constraints:
 
             return check_each
 
-        members = _scalar_check(shape.member)
+        members = self._phrases(shape.member)
         all_phrases = f"Member must satisfy constraint: [{_join_phrases(shape.member)}]"
 
         def check_all(value: list[Any]) -> Iterator[Failure]:
@@ -168,14 +180,14 @@ class Constraints:
     def _map(self, shape: MapShape) -> Checker:
         counts = _length_check(shape)
         echo = _echo(shape)
-        keys = _scalar_check(shape.key)
+        keys = self._phrases(shape.key)
         key_phrases = f"Map keys must satisfy constraint: [{_join_phrases(shape.key)}]"
         inner: Checker | None = None
         values: ScalarChecker | None = None
         if isinstance(shape.value, StructureShape | ListShape | MapShape):
             inner = self._checker(shape.value)
         else:
-            values = _scalar_check(shape.value)
+            values = self._phrases(shape.value)
         value_phrases = f"Map value must satisfy constraint: [{_join_phrases(shape.value)}]"
 
         def check(value: Mapping[str, Any]) -> Iterator[Failure]:
@@ -191,6 +203,14 @@ class Constraints:
                         yield failure.under(f"{key[:ECHO_CHARS_MAX]}.member")
 
         return check
+
+
+def _check_missing(failures: list[Failure], code: str, text: str) -> None:
+    for failure in failures:
+        if failure.phrase == _NOT_NULL:
+            last = failure.path.rpartition(".")[2]
+            name = last[:1].upper() + last[1:]
+            raise AwsError(code, text.format(name=name), status=400)
 
 
 def member_name(name: str) -> str:

@@ -93,6 +93,7 @@ class GuardedCodec(ABC):
         self._constraints = Constraints(
             models.VALIDATION_CODES.get(service.service_name, self.validation_code),
             models.SELF_CHECKED_SHAPES.get(service.service_name, ()),
+            models.MISSING_PARAMETER.get(service.service_name),
         )
 
     @property

@@ -87,7 +87,7 @@ class ErrorIndex:
         if shape is None:
             return ErrorFacts(
                 name=error.code,
-                query_code=error.code,
+                query_code=self._query_codes.get(error.code, error.code),
                 status=error.status or 400,
                 sender_fault=(error.status or 400) < 500,
                 shape=None,

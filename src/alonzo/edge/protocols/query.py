@@ -7,6 +7,7 @@ and maps count from 1; a flattened one leaves its ``member`` or ``entry`` out.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
@@ -45,6 +46,8 @@ class QueryCodec(GuardedCodec):
         self._documents = XmlDocuments()
         self._read = ShapeCompiler(_reader)
         self._operations = frozenset(service.operation_names)
+        self._path_parameter = models.PATH_PARAMETERS.get(service.service_name, "")
+        self._texts = models.QUERY_ERROR_TEXTS.get(service.service_name, {})
 
     def _decode(self, request: HttpRequest) -> tuple[OperationModel, dict[str, Any]]:
         pairs = parse_pairs(request.query)
@@ -61,7 +64,11 @@ class QueryCodec(GuardedCodec):
         operation = self._service.operation_model(action)
         if operation.input_shape is None:
             return operation, {}
-        return operation, self._read(operation.input_shape)(_tree(fields))
+        params = self._read(operation.input_shape)(_tree(fields))
+        implied = self._path_parameter
+        if implied in operation.input_shape.members and request.raw_path.strip(b"/"):
+            params.setdefault(implied, unquote(request.raw_path.decode("latin-1")))
+        return operation, params
 
     def render(
         self, operation: OperationModel, result: Mapping[str, Any] | None, request_id: str
@@ -81,6 +88,8 @@ class QueryCodec(GuardedCodec):
         return HttpResponse(200, _headers(request_id), xml.encode())
 
     def _render_error(self, error: AwsError, facts: ErrorFacts, request_id: str) -> HttpResponse:
+        if error.code in self._texts:
+            error = AwsError(error.code, self._texts[error.code])
         body = error_elements(self._documents, error, facts, with_fault=True)
         xml = (
             f'<ErrorResponse xmlns="{self._namespace}"><Error>{body}</Error>'

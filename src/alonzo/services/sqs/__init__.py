@@ -1,0 +1,1 @@
+"""Amazon SQS: queues, their messages, dead-letter queues and redrive."""
