@@ -14,6 +14,8 @@
 | ``{"exists": true}``, ``{"exists": false}`` | a value that is there, or is not |
 | ``"$or": [{…}, {…}]`` | any of the objects |
 
+Who reads a pattern may know more operators (``parse(text, more)``).
+
 Documents are to be read with ``read_document``, which keeps numbers as they are written.
 
 Source: Lambda developer guide, event filtering; EventBridge user guide, event patterns.
@@ -94,8 +96,12 @@ def read_document(text: str | bytes) -> Any:
         raise ValueError("The document is too deep.") from None
 
 
-def parse(text: str) -> Pattern:
-    """Read a pattern.
+#: Makes the test of a single value from an operator's operand; the text says where it stands.
+Operator = Callable[[Any, str], Callable[[Any], bool]]
+
+
+def parse(text: str, more: Mapping[str, Operator] | None = None) -> Pattern:
+    """Read a pattern. ``more`` are operators beside those of this module.
 
     Raises:
         PatternError: it is none.
@@ -104,7 +110,7 @@ def parse(text: str) -> Pattern:
         value = read_document(text)
     except ValueError as err:
         raise PatternError(f"This is not JSON: {err}") from err
-    return Pattern(_object(value, "", 0))
+    return Pattern(_object(value, "", 0, {**_OPERATORS, **(more or {})}))
 
 
 def _refuse_constant(name: str) -> Any:
@@ -137,7 +143,7 @@ def _flat(value: Any) -> Iterator[Any]:
             yield each
 
 
-def _object(value: Any, path: str, depth: int) -> _Object:
+def _object(value: Any, path: str, depth: int, operators: Mapping[str, Operator]) -> _Object:
     if depth > DEPTH_MAX:
         raise PatternError(f"{path}: deeper than {DEPTH_MAX} objects.")
     if not isinstance(value, dict) or not value:
@@ -147,30 +153,32 @@ def _object(value: Any, path: str, depth: int) -> _Object:
     for name, expected in cast(dict[str, Any], value).items():
         place = f"{path}.{name}"
         if name == _OR:
-            alternatives.append(_alternatives(expected, place, depth))
+            alternatives.append(_alternatives(expected, place, depth, operators))
         elif isinstance(expected, list):
-            members[name] = _any_of(cast(list[Any], expected), place)
+            members[name] = _any_of(cast(list[Any], expected), place, operators)
         else:
-            members[name] = _object(expected, place, depth + 1)
+            members[name] = _object(expected, place, depth + 1, operators)
     return _Object(members, tuple(alternatives))
 
 
-def _alternatives(value: Any, path: str, depth: int) -> tuple[_Object, ...]:
+def _alternatives(
+    value: Any, path: str, depth: int, operators: Mapping[str, Operator]
+) -> tuple[_Object, ...]:
     if not isinstance(value, list) or len(cast(list[Any], value)) < 2:
         raise PatternError(f"{path}: this must be a list of at least two objects.")
-    return tuple(_object(each, path, depth + 1) for each in cast(list[Any], value))
+    return tuple(_object(each, path, depth + 1, operators) for each in cast(list[Any], value))
 
 
-def _any_of(entries: list[Any], path: str) -> _Test:
+def _any_of(entries: list[Any], path: str, operators: Mapping[str, Operator]) -> _Test:
     if not entries:
         raise PatternError(f"{path}: an empty list matches nothing.")
-    tests = [_entry(entry, path) for entry in entries]
+    tests = [_entry(entry, path, operators) for entry in entries]
     if len(tests) == 1:
         return tests[0]
     return lambda values: any(test(values) for test in tests)
 
 
-def _entry(entry: Any, path: str) -> _Test:
+def _entry(entry: Any, path: str, operators: Mapping[str, Operator]) -> _Test:
     if isinstance(entry, list):
         raise PatternError(f"{path}: a list in a list is no pattern.")
     if not isinstance(entry, dict):
@@ -181,9 +189,9 @@ def _entry(entry: Any, path: str) -> _Test:
     ((name, operand),) = operation.items()
     if name == "exists":
         return _exists(operand, path)
-    if name not in _OPERATORS:
+    if name not in operators:
         raise PatternError(f"{path}: there is no operator {name}.")
-    return _on_each(_OPERATORS[name](operand, path))
+    return _on_each(operators[name](operand, path))
 
 
 def _on_each(test: Callable[[Any], bool]) -> _Test:
@@ -282,7 +290,7 @@ def _number(bound: Any, path: str) -> Decimal:
     return number
 
 
-_OPERATORS: Mapping[str, Callable[[Any, str], Callable[[Any], bool]]] = {
+_OPERATORS: Mapping[str, Operator] = {
     "anything-but": _anything_but,
     "equals-ignore-case": _ignoring_case,
     "numeric": _numeric,

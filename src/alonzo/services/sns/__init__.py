@@ -1,0 +1,1 @@
+"""Amazon SNS: topics, subscriptions, and the durable way of messages to them."""
