@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError
 
+from alonzo.testing.functions import ADMIN_ROLE
+
 ECHO = "def handler(event, context): return event"
 REGION = "us-east-1"
 
@@ -113,9 +115,12 @@ def test_a_stream_from_its_creation_to_its_end(lambda_client, function, eventual
     ],
 )
 def test_every_kind_of_source_reads_back(
-    lambda_client, function, eventually, service, resource, more
+    boto, lambda_client, function, eventually, service, resource, more
 ):
-    worker = function(ECHO)
+    if service == "sqs":
+        fifo = {"FifoQueue": "true"} if resource.endswith(".fifo") else {}
+        boto("sqs").create_queue(QueueName=resource, Attributes=fifo)
+    worker = function(ECHO, Role=ADMIN_ROLE)
     source = {} if service is None else {"EventSourceArn": arn(service, resource)}
     created = lambda_client.create_event_source_mapping(FunctionName=worker.name, **source, **more)
     held = settled(lambda_client, created["UUID"], eventually)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alonzo.testing.functions import deploy
+from alonzo.testing.functions import ADMIN_ROLE, deploy
 from alonzo.testing.waiting import eventually
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
@@ -11,7 +11,9 @@ QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
 @pytest.mark.parametrize("doing", ["create", "update", "delete"])
 def test_what_was_under_way_is_ended_after_a_kill(own_platform, doing):
     daemon = own_platform()
-    deploy(daemon.client("lambda"), "f", "def handler(event, context): return event")
+    source = "def handler(event, context): return event"
+    deploy(daemon.client("lambda"), "f", source, Role=ADMIN_ROLE)
+    daemon.client("sqs").create_queue(QueueName="q")
     uuid = None
     if doing != "create":
         client = daemon.client("lambda")

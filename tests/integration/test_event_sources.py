@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from alonzo.control.event_sources.kinds import COMMON, KINDS
-from alonzo.control.event_sources.reconciler import MappingReconciler
 from alonzo.model.errors import AwsError
 from alonzo.testing.control import ACCOUNT, REGION
 from alonzo.testing.event_sources import (
@@ -234,7 +233,6 @@ def test_a_moment_to_start_at_reads_back(tmp_path):
 def test_states_are_durable_and_a_busy_mapping_takes_no_request(tmp_path):
     async def main():
         async with open_with_function(tmp_path, deploying=False) as rig:
-            reconciler = MappingReconciler(rig.store)
             on = await create_mapping(rig, "sqs")
             off = await create_mapping(rig, "kinesis", Enabled=False)
             assert (on["State"], off["State"]) == ("Creating", "Disabled")
@@ -245,7 +243,7 @@ def test_states_are_durable_and_a_busy_mapping_takes_no_request(tmp_path):
                 text = f"Cannot {verb} the event source mapping because it is in use."
                 error = await refused(rig.call(operation, UUID=on["UUID"]))
                 assert error == ("ResourceInUseException", text)
-            assert await reconciler.reconcile() == 1
+            assert await rig.reconcile_mappings() == 1
             assert (await get_mapping(rig, on))["State"] == "Enabled"
             for mapping, enabled, busy, then in (
                 (on, False, "Disabling", "Disabled"),
@@ -257,11 +255,11 @@ def test_states_are_durable_and_a_busy_mapping_takes_no_request(tmp_path):
                 )
                 assert answer["State"] == busy
                 # What a daemon finds after its start is what the last one left.
-                assert await MappingReconciler(rig.store).reconcile() == 1
+                assert await rig.reconcile_mappings() == 1
                 assert (await get_mapping(rig, mapping))["State"] == then
             await rig.call("DeleteEventSourceMapping", UUID=on["UUID"])
             assert (await get_mapping(rig, on))["State"] == "Deleting"
-            assert await reconciler.reconcile() == 1
+            assert await rig.reconcile_mappings() == 1
             await gone(rig, on)
 
     asyncio.run(main())

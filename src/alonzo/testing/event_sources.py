@@ -1,6 +1,6 @@
 """Samples of event source mappings: the least that each kind must say, and what it may say beside.
 
-The sources need not exist: nothing reads from them yet.
+The sources need not exist: this control plane has no pollers, and asks of no source.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Event source mappings: create, read, list, change, delete. Source: Lambda API; recorded texts.
 
-Nothing is polled yet: a stream's ``LastProcessingResult`` stays "No records processed".
+Of sources that do not run here nothing is read: ``LastProcessingResult`` stays "No records
+processed".
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from alonzo.control.event_sources import machine, records, rules
 from alonzo.control.event_sources.kinds import Kind, kind_of
 from alonzo.control.event_sources.machine import Event
 from alonzo.control.event_sources.records import MappingKey, MappingRecord
+from alonzo.control.event_sources.sources import check_source
 from alonzo.control.refusals import no_such_resource
 from alonzo.control.tools import Tools
 from alonzo.model.context import RequestContext
@@ -51,6 +53,7 @@ async def create_event_source_mapping(
         _check_single(db, record)
         records.insert(db, record)
 
+    await _check_source(tools, record, must_exist=True)
     await tools.store.tx(store)
     return described(record)
 
@@ -93,7 +96,7 @@ async def update_event_source_mapping(
     """UpdateEventSourceMapping: members left out stay as they are."""
     function = addressed(context, params) if params.get("FunctionName") else None
 
-    def store(db: Connection) -> MappingRecord:
+    def plan(db: Connection) -> MappingRecord:
         record = _found(db, context, params["UUID"])
         machine.check_changeable(record.state, "update")
         wanted = params.get("Enabled")
@@ -111,9 +114,17 @@ async def update_event_source_mapping(
         if function is not None:
             _check_function(db, updated)
         _check_single(db, updated)
+        return updated
+
+    def store(db: Connection) -> MappingRecord:
+        updated = plan(db)
         records.save(db, updated)
         return updated
 
+    planned = await tools.store.read(plan)
+    # It outlives its source too.
+    if planned.enabled:
+        await _check_source(tools, planned, must_exist=function is not None)
     return described(await tools.store.tx(store))
 
 
@@ -179,6 +190,24 @@ def _check_function(db: Connection, record: MappingRecord) -> None:
     except AwsError as err:
         raise invalid_parameter("Function does not exist") from err
     rules.check_function(record.kind, version.configuration)
+
+
+async def _check_source(tools: Tools, record: MappingRecord, *, must_exist: bool) -> None:
+    """Refuse a source that the function cannot read. ``must_exist``: so must the function."""
+
+    def configuration(db: Connection) -> Mapping[str, Any] | None:
+        if must_exist:
+            _check_function(db, record)
+        try:
+            return get_version(db, record.function).configuration
+        except AwsError:
+            return None
+
+    if not tools.sources.offers(record.kind.name):
+        return
+    function = await tools.store.read(configuration)
+    if function is not None:
+        await check_source(tools.sources, record, function["Role"], function["Timeout"])
 
 
 def _check_single(db: Connection, record: MappingRecord) -> None:

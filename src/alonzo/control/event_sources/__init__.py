@@ -1,5 +1,6 @@
 """Event source mappings as data: checked, kept, and moved from state to state.
 
-``kinds`` is a table of the sources, ``rules`` decides, ``machine`` has the states, ``records`` is
-the store and ``reconciler`` ends what is under way. Nothing reads from any source yet.
+``kinds`` is a table of the sources, ``rules`` decides, ``machine`` has the states, ``sources`` asks
+of a source whether it can be read, ``records`` is the store, and ``reconciler`` has the pollers of
+``eventsources`` do as the mappings say.
 """

@@ -49,5 +49,11 @@ ORDER BY id LIMIT :rows_max;
 -- name: list_busy
 SELECT * FROM event_source_mapping WHERE state NOT IN ('Enabled', 'Disabled') LIMIT :rows_max;
 
+-- name: list_enabled
+-- Reads all mappings, page by page: once, at a start.
+SELECT * FROM event_source_mapping
+WHERE (account, region, id) > (:after_account, :after_region, :after_id) AND enabled = 1
+ORDER BY account, region, id LIMIT :rows_max;
+
 -- name: delete_mapping
 DELETE FROM event_source_mapping WHERE account = :account AND region = :region AND id = :id;

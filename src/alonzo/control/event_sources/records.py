@@ -153,3 +153,9 @@ def page(
 def list_busy(db: Connection, *, rows_max: int) -> list[MappingRecord]:
     """Some of the mappings, of every account, for which something is under way."""
     return [_record(row) for row in db.all(Q.list_busy, {"rows_max": rows_max})]
+
+
+def list_enabled(db: Connection, *, after: MappingKey, rows_max: int) -> list[MappingRecord]:
+    """Mappings of every account that are to run, by account, region and id, those after a key."""
+    values = {"after_account": after.account, "after_region": after.region, "after_id": after.id}
+    return [_record(row) for row in db.all(Q.list_enabled, {**values, "rows_max": rows_max})]
