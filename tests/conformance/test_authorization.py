@@ -4,7 +4,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from alonzo.testing.callers import ACCOUNT, Household, allow, deny, document, trust
-from alonzo.testing.functions import PYTHON_RUNTIME, package
+from alonzo.testing.daemon import DaemonProcess
+from alonzo.testing.functions import PYTHON_RUNTIME, ROLE, DeployedFunction, deploy, package
 
 LAMBDA = trust({"Service": "lambda.amazonaws.com"})
 ECHO = "def handler(event, context): return event"
@@ -40,7 +41,8 @@ def refusal(call, **params):
 
 def denied(who, action, resource, why=None):
     why = why or f"because no identity-based policy allows the {action} action"
-    return f"User: {who} is not authorized to perform: {action} on resource: {resource} {why}"
+    on = f" on resource: {resource}" if resource else ""
+    return f"User: {who} is not authorized to perform: {action}{on} {why}"
 
 
 def user_arn(name):
@@ -95,6 +97,22 @@ READS = [
         "sts:GetAccessKeyInfo",
         "*",
     ),
+    # In a refusal these two spell actions their own way, and this one names no resource.
+    (
+        "sqs",
+        "create_queue",
+        {"QueueName": "q.none"},
+        "sqs:createqueue",
+        f"arn:aws:sqs:us-east-1:{ACCOUNT}:q.none",
+    ),
+    (
+        "sns",
+        "get_topic_attributes",
+        {"TopicArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:none"},
+        "SNS:GetTopicAttributes",
+        f"arn:aws:sns:us-east-1:{ACCOUNT}:none",
+    ),
+    ("secretsmanager", "list_secrets", {}, "secretsmanager:ListSecrets", ""),
 ]
 
 
@@ -106,12 +124,14 @@ def test_nobody_passes_without_an_allow_nor_with_a_deny(
     call = getattr(household.client(service, household.user(name)), operation)
     resource = resource.format(user=name)
     arn = user_arn(name)
-    code = "AccessDeniedException" if service in ("lambda", "logs") else "AccessDenied"
-    assert refusal(call, **params) == (403, code, denied(arn, action, resource))
-    household.let_user(name, allow(action, on=resource), deny(action, on=resource))
+    status = 400 if service in ("logs", "secretsmanager") else 403
+    code = "AccessDeniedException" if status == 400 or service == "lambda" else "AccessDenied"
+    code = "AuthorizationError" if service == "sns" else code
+    assert refusal(call, **params) == (status, code, denied(arn, action, resource))
+    household.let_user(name, allow(action, on=resource or "*"), deny(action, on=resource or "*"))
     why = "with an explicit deny in an identity-based policy"
-    assert refusal(call, **params) == (403, code, denied(arn, action, resource, why))
-    household.let_user(name, allow(action, on=resource))
+    assert refusal(call, **params) == (status, code, denied(arn, action, resource, why))
+    household.let_user(name, allow(action, on=resource or "*"))
     try:
         status = call(**params)["ResponseMetadata"]["HTTPStatusCode"]
     except ClientError as error:
@@ -145,6 +165,44 @@ def test_a_function_may_do_what_its_role_may(household, function, function_name)
     assert "security token included in the request is invalid" in deployed.invoke(listing).json
 
 
+def test_a_function_gets_at_its_own_and_at_nothing_of_another(
+    platform, household, function, function_name
+):
+    name = function_name[-30:]
+    sqs, secrets = platform.client("sqs"), platform.client("secretsmanager")
+    used, deployed, kept = {}, {}, []
+    try:
+        for who in ("a", "b"):
+            queue = sqs.create_queue(QueueName=f"{name}-{who}")["QueueUrl"]
+            kept.append((sqs.delete_queue, {"QueueUrl": queue}))
+            secret = secrets.create_secret(Name=f"{name}-{who}", SecretString="s")["ARN"]
+            forced = {"SecretId": secret, "ForceDeleteWithoutRecovery": True}
+            kept.append((secrets.delete_secret, forced))
+            role = household.role(f"{name}-{who}", LAMBDA)
+            deployed[who] = function(DOES, Role=role, Timeout=20)
+            household.let_role(
+                f"{name}-{who}",
+                allow("sqs:SendMessage", on=f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}-{who}"),
+                allow("secretsmanager:GetSecretValue", on=secret),
+                allow("lambda:GetFunction", on=deployed[who].arn),
+            )
+            used[who] = [
+                ("sqs", "send_message", {"QueueUrl": queue, "MessageBody": "m"}),
+                ("secretsmanager", "get_secret_value", {"SecretId": secret}),
+                ("lambda", "get_function", {"FunctionName": deployed[who].name}),
+            ]
+        for service, operation, parameters in [*used["a"], *used["b"]]:
+            event = {"service": service, "operation": operation, "parameters": parameters}
+            refused = deployed["a"].invoke(event).json
+            if (service, operation, parameters) in used["a"]:
+                assert refused is None
+            else:
+                assert "because no identity-based policy allows" in refused
+    finally:
+        for delete, params in kept:
+            delete(**params)
+
+
 def test_a_new_environment_of_a_deleted_role_may_nothing(
     household, function, lambda_client, function_name
 ):
@@ -157,6 +215,13 @@ def test_a_new_environment_of_a_deleted_role_may_nothing(
     lambda_client.get_waiter("function_updated_v2").wait(FunctionName=deployed.name)
     listing = {"service": "lambda", "operation": "list_functions"}
     assert "security token included in the request is invalid" in deployed.invoke(listing).json
+    # A role of that name is another one, whose credentials later environments get.
+    household.role(name, LAMBDA, allow("lambda:ListFunctions"))
+    lambda_client.update_function_configuration(
+        FunctionName=deployed.name, Environment={"Variables": {"NEW": "2"}}
+    )
+    lambda_client.get_waiter("function_updated_v2").wait(FunctionName=deployed.name)
+    assert deployed.invoke(listing).json is None
 
 
 def test_lambda_takes_no_role_that_does_not_let_it_in(household, lambda_client, function_name):
@@ -313,17 +378,41 @@ def test_soft_mode_refuses_nobody_and_says_what_it_would(own_platform, eventuall
     assert "lambda:ListFunctions" in platform.log
 
 
-def test_strict_mode_knows_no_role_that_was_never_made(own_platform):
-    platform = own_platform("--iam", "strict")
+def test_a_function_of_older_days_keeps_its_role_and_may_nothing_until_it_is_made(own_platform):
+    soft = own_platform("--iam", "soft")
+    never_made = f"arn:aws:iam::{ACCOUNT}:role/never-made"
+    listing = {"service": "lambda", "operation": "list_functions"}
+    deployed = deploy(soft.client("lambda"), "f", DOES, Role=never_made, Timeout=20)
+    assert deployed.invoke(listing).json is None
+    soft.stop()
+    strict = DaemonProcess(soft.data_dir)
+    strict.start()
+    try:
+        deployed = DeployedFunction(strict.client("lambda"), deployed.name, deployed.arn)
+        assert "no identity-based policy allows" in deployed.invoke(listing).json
+        Household(strict).role("never-made", LAMBDA, allow("lambda:ListFunctions"))
+        assert deployed.invoke(listing).json is None
+    finally:
+        strict.stop()
+
+
+def test_not_even_the_root_user_may_give_a_function_a_role_that_is_none(function, lambda_client):
     given = {
-        "FunctionName": "f",
         "Runtime": PYTHON_RUNTIME,
         "Role": f"arn:aws:iam::{ACCOUNT}:role/never-made",
         "Handler": "index.handler",
         "Code": {"ZipFile": package(ECHO)},
     }
-    code = "InvalidParameterValueException"
-    assert refusal(platform.client("lambda").create_function, **given)[1] == code
+    expected = (
+        400,
+        "InvalidParameterValueException",
+        "The role defined for the function cannot be assumed by Lambda.",
+    )
+    assert refusal(lambda_client.create_function, FunctionName="f", **given) == expected
+    name = function(ECHO).name
+    update = {"FunctionName": name, "Role": given["Role"]}
+    assert refusal(lambda_client.update_function_configuration, **update) == expected
+    assert lambda_client.get_function(FunctionName=name)["Configuration"]["Role"] == ROLE
 
 
 def test_keys_and_roles_show_when_they_were_last_used(own_platform):

@@ -179,8 +179,8 @@ def test_a_service_that_is_not_here_is_no_end_of_a_delivery(tmp_path):
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(("mode", "allowed"), [("strict", False), ("lenient", True)])
-def test_a_role_that_was_never_made_may_deliver_where_it_may_do_anything(tmp_path, mode, allowed):
+@pytest.mark.parametrize(("mode", "allowed"), [("strict", False), ("soft", True)])
+def test_a_role_that_was_never_made_delivers_nothing_where_policies_count(tmp_path, mode, allowed):
     async def main():
         async with opened(tmp_path, mode) as world:
             call = world.destinations.deliver(delivery(FUNCTION, role_arn=f"{ROLE}2"))
@@ -196,7 +196,7 @@ def test_a_role_that_was_never_made_may_deliver_where_it_may_do_anything(tmp_pat
 @pytest.mark.parametrize("role_arn", ["", "role", "arn:aws:iam::123456789012:user/u"])
 def test_what_is_no_role_delivers_nothing(tmp_path, role_arn):
     async def main():
-        async with opened(tmp_path, "lenient") as world:
+        async with opened(tmp_path, "soft") as world:
             call = world.destinations.deliver(delivery(FUNCTION, role_arn=role_arn))
             assert await refused(call) == "AccessDeniedException"
 

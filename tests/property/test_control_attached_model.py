@@ -19,7 +19,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from alonzo.control.event_sources.reconciler import MappingReconciler
 from alonzo.control.records import list_deploying
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.errors import AwsError
@@ -88,7 +87,6 @@ class AttachedModel(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.opened = open_control(self.folder, deploying=False)
         self.rig: ControlRig = self.run(self.opened.__aenter__())
-        self.reconciler = MappingReconciler(self.rig.store)
         self.model = Model()
         self.create("f")
         self.publish("f")
@@ -276,7 +274,7 @@ class AttachedModel(RuleBasedStateMachine):
 
     @rule()
     def settle_mappings(self) -> None:
-        self.run(self.reconciler.reconcile())
+        self.run(self.rig.reconcile_mappings())
         for mapping_id, mapping in list(self.model.mappings.items()):
             if mapping.state == "Deleting":
                 del self.model.mappings[mapping_id]

@@ -86,7 +86,7 @@ class IdentitiesAndModel(RuleBasedStateMachine):
         self.store = await SqliteStore.open(folder / "a.db", clock=clock)
         identities = Identities(self.store, b"s" * 32, clock=clock, ids=ids)
         await identities.open()
-        self.ring = KeyRing(folder, clock=clock, ids=ids, account=ACCOUNT, identities=identities)
+        self.ring = KeyRing(folder, clock=clock, ids=ids, identities=identities)
         self.operations = api.operations(identities)
         rules = {"svc": {action: on_all(action) for action in ACTIONS}}
         self.authorizer = Authorizer(identities, NoPolicies(), rules, mode="strict")

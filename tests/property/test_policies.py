@@ -194,6 +194,8 @@ def brute_force(who, account, action, resource, context, documents):
         if "Principal" in statement:
             if named(statement["Principal"], who):
                 return False
+        elif documents["boundary"] is not None:
+            return False
         elif statement["NotPrincipal"] != "*":
             spared = named(statement["NotPrincipal"], who)
             if not has_names(who) or has_names(who) - spared:

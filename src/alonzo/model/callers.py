@@ -57,6 +57,8 @@ def principal_context(
         context["aws:multifactorauthpresent"] = "false"
         if session.source_identity is not None:
             context["aws:sourceidentity"] = session.source_identity
+        if session.function_arn is not None:
+            context["lambda:sourcefunctionarn"] = session.function_arn
     if session is not None and session.role_arn is not None:
         context["aws:principalarn"] = session.role_arn
         context["aws:principaltype"] = "AssumedRole"

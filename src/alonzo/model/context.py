@@ -11,7 +11,8 @@ class Session:
 
     ``role_arn`` is None for sessions of users. ``policies`` are documents of session policies,
     ``policy_arns`` managed ones. ``tags`` belong to the session; the keys of those that go on to
-    sessions of sessions are ``transitive``.
+    sessions of sessions are ``transitive``. ``function_arn`` is the function whose environment the
+    credentials were made for, unqualified; None for those that anybody asked STS for.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Session:
     tags: tuple[tuple[str, str], ...] = ()
     transitive: tuple[str, ...] = ()
     source_identity: str | None = None
+    function_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class RequestContext:
 
     ``endpoint`` is the base URL as the caller addressed it (``http://127.0.0.1:4566``), for links
     in answers. ``trace_header`` is the caller's ``X-Amzn-Trace-Id``. ``source_arn`` is on whose
-    behalf a service calls, a topic's for one; it may be another account's.
+    behalf a service calls, a topic's for one; it may be another account's. ``user_agent`` and
+    ``referer`` are headers of the request, which anybody may make up.
     """
 
     request_id: str
@@ -61,3 +64,5 @@ class RequestContext:
     source_ip: str
     trace_header: str | None = None
     source_arn: str | None = None
+    user_agent: str | None = None
+    referer: str | None = None

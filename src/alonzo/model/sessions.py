@@ -21,3 +21,12 @@ class RoleRequest:
     transitive: tuple[str, ...] = ()
     external_id: str | None = None
     source_identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebIdentity:
+    """Whom a token turned out to be about: ``provider`` is its issuer."""
+
+    subject: str
+    audience: str
+    provider: str

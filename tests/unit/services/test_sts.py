@@ -25,13 +25,16 @@ class Nobody:
     async def session_of_caller(self, context, duration_s):
         raise NotImplementedError
 
+    async def assume_role_with_web_identity(self, context, request, token_text):
+        raise NotImplementedError
+
     def account_of_key(self, access_key_id):
         return None
 
 
 def test_every_operation_of_the_model_is_offered_or_listed() -> None:
     model = botocore.session.get_session().get_service_model("sts")
-    assert sorted([*operations(Nobody()), *UNSUPPORTED]) == sorted(model.operation_names)
+    assert sorted([*operations(Nobody(), Nobody()), *UNSUPPORTED]) == sorted(model.operation_names)
 
 
 @pytest.mark.parametrize("principal", [ROOT, SESSION])
@@ -44,7 +47,7 @@ def test_the_caller_is_told_who_it_is(principal: Principal) -> None:
         endpoint="http://127.0.0.1:4566",
         source_ip="127.0.0.1",
     )
-    answer = asyncio.run(operations(Nobody())["GetCallerIdentity"](context, {}))
+    answer = asyncio.run(operations(Nobody(), Nobody())["GetCallerIdentity"](context, {}))
     assert answer == {
         "UserId": principal.user_id,
         "Account": ACCOUNT,

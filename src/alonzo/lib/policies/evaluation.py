@@ -119,7 +119,7 @@ def _denied(request: Request, policies: Policies, action: str) -> tuple[Match, .
             match
             for match in _fitting(request, (resource,), PolicyType.RESOURCE, action, deny=True)
             if match.statement.principals is not None
-            and match.statement.principals.denies(request.caller)
+            and match.statement.principals.denies(request.caller, bounded=bool(boundary))
         ]
     return tuple(matches)
 

@@ -114,14 +114,18 @@ class Principals:
             return Grant.ROLE
         return Grant.ACCOUNT if caller.account_arn in self.names else Grant.NONE
 
-    def denies(self, caller: Caller) -> bool:
+    def denies(self, caller: Caller, *, bounded: bool = False) -> bool:
         """Whether a ``Deny`` that names them is meant for the caller.
 
         ``NotPrincipal`` spares only callers of whom every name is listed: a session with its role
-        and its account.
+        and its account. Who has a permissions boundary (``bounded``) is never spared.
+
+        Source: IAM user guide, NotPrincipal element, key points.
         """
         if not self.inverted:
             return self.grant(caller) is not Grant.NONE
+        if bounded:
+            return True
         if self.everyone:
             return False
         account = caller.account_arn

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from alonzo.lib.policies.compiled import Policy
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.invocations import InvokeRequest
-from alonzo.model.sessions import RoleRequest
+from alonzo.model.sessions import RoleRequest, WebIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,11 @@ class KeyRing(Protocol):
 class RoleCredentials(Protocol):
     """Issues temporary credentials of a role. Implemented by ``services/iam``."""
 
-    def issue(self, *, role_arn: str, session_name: str, duration_s: int) -> AccessKey:
-        """A new session of the role, valid from now for ``duration_s`` seconds."""
+    def issue(self, *, role_arn: str, function_arn: str, duration_s: int) -> AccessKey:
+        """A new session of the role for a function's code, valid from now on for ``duration_s``.
+
+        It bears the function's name. ``function_arn`` is unqualified.
+        """
         ...
 
 
@@ -52,6 +55,17 @@ class ResourcePolicies(Protocol):
 
     async def find(self, arn: str) -> Policy | None:
         """The policy of what the ARN names, or None if it has none. From memory, mostly."""
+        ...
+
+
+class ResourceFacts(Protocol):
+    """Finds what policies may ask of a resource. Implemented by ``daemon`` over all services."""
+
+    async def find(self, arn: str, asked: frozenset[str]) -> Mapping[str, str]:
+        """Keys of a request's context that are about the resource, as far as they are asked for.
+
+        Its tags first of all. What is not there has none.
+        """
         ...
 
 
@@ -102,6 +116,20 @@ class Sessions(Protocol):
 
     def account_of_key(self, access_key_id: str) -> str | None:
         """The account that a key id belongs to, or None if it is no key id."""
+        ...
+
+
+class Federation(Protocol):
+    """Issues sessions for those whom identity providers vouch for. By ``services/iam``."""
+
+    async def assume_role_with_web_identity(
+        self, context: RequestContext, request: RoleRequest, token_text: str
+    ) -> tuple[AccessKey, WebIdentity]:
+        """A session of a role, and whom the token is about. The call need not be signed.
+
+        Raises:
+            AwsError: the token or the role's trust policy does not let anybody in.
+        """
         ...
 
 

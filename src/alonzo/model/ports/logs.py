@@ -17,12 +17,34 @@ class LogEvent(NamedTuple):
 
 
 class LogStream(NamedTuple):
-    """Where log events go. The group and the stream are made when first written to."""
+    """Where log events go. The group and the stream are made when first written to.
+
+    ``role_arn`` is the role that writes, on behalf of ``function_name``; without one nobody is
+    asked whether this may be.
+    """
 
     account: str
     region: str
     group: str
     name: str
+    role_arn: str = ""
+    function_name: str = ""
+
+
+class LogPermit(NamedTuple):
+    """What a role may do about its log: make the group, make the stream, put events into it."""
+
+    group: bool
+    stream: bool
+    events: bool
+
+
+class LogRights(Protocol):
+    """Knows who may write where. Implemented by ``services/iam``."""
+
+    async def permit(self, stream: LogStream) -> LogPermit:
+        """What the stream's role may do. From memory, mostly."""
+        ...
 
 
 class LateEvents(Sequence[LogEvent]):

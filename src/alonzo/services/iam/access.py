@@ -31,6 +31,7 @@ _ON_ALL = frozenset(
         "ListAccountAliases",
         "ListGroups",
         "ListInstanceProfiles",
+        "ListOpenIDConnectProviders",
         "ListPolicies",
         "ListRoles",
         "ListUsers",
@@ -85,6 +86,11 @@ def _resource(
         service = str(params["AWSServiceName"])
         role = role_name(service, params.get("CustomSuffix"))
         return arn_of(context.account, Kind.ROLE, f"/aws-service-role/{service}/", role)
+    if name == "CreateOpenIDConnectProvider":
+        url = str(params["Url"]).removeprefix("https://")
+        return arn_of(context.account, Kind.OIDC, "/", url)
+    if params.get("OpenIDConnectProviderArn"):
+        return str(params["OpenIDConnectProviderArn"])
     if params.get("PolicySourceArn"):
         return str(params["PolicySourceArn"])
     path = str(params.get("Path") or "/")

@@ -43,7 +43,7 @@ class AccessKeyOperations(IamOperations):
                 },
             )
             return {
-                "UserName": user.name,
+                **_name(user),
                 "AccessKeyId": key_id,
                 "Status": "Active",
                 "SecretAccessKey": secret,
@@ -68,7 +68,7 @@ class AccessKeyOperations(IamOperations):
             )
             answer["AccessKeyMetadata"] = [
                 {
-                    "UserName": user.name,
+                    **_name(user),
                     "AccessKeyId": row["id"],
                     "Status": "Active" if row["active"] else "Inactive",
                     "CreateDate": row["created_at_s"],
@@ -114,9 +114,14 @@ class AccessKeyOperations(IamOperations):
                 raise errors.no_such_entity(
                     f"The Access Key with id {params['AccessKeyId']} cannot be found."
                 )
-            return {"UserName": user.name, "AccessKeyLastUsed": last_used(row["last_used"])}
+            return {**_name(user), "AccessKeyLastUsed": last_used(row["last_used"])}
 
         return await self._identities.read(work)
+
+
+def _name(user: Entity) -> dict[str, str]:
+    """The user's name as a member; the root user has none."""
+    return {} if user.kind is Kind.ROOT else {"UserName": user.name}
 
 
 def last_used(document: str | None) -> dict[str, Any]:
@@ -132,7 +137,7 @@ def last_used(document: str | None) -> dict[str, Any]:
 
 
 def find_user(conn: Connection, context: RequestContext, params: Mapping[str, Any]) -> Entity:
-    """The user that is named, or else the one who asks.
+    """The user that is named, or else the one who asks, the root user included.
 
     Raises:
         AwsError: NoSuchEntity, or ValidationError if whoever asks is no user.
@@ -141,8 +146,10 @@ def find_user(conn: Connection, context: RequestContext, params: Mapping[str, An
     if name:
         return records.find(conn, context.account, Kind.USER, name)
     principal = context.principal
-    user = records.try_find_by_id(conn, principal.identity_id)
-    if user is None or user.kind is not Kind.USER:
+    is_root = principal.is_root and principal.session is None
+    unique_id = context.account if is_root else principal.identity_id
+    user = records.try_find_by_id(conn, unique_id)
+    if user is None or user.kind not in (Kind.USER, Kind.ROOT):
         raise errors.validation_error(
             "Must specify userName when calling with non-User credentials"
         )

@@ -106,7 +106,7 @@ class AccountOperations(IamOperations):
                 "PolicySizeQuota": MANAGED_CHARS_MAX,
                 "PolicyVersionsInUse": sum(versions),
                 "PolicyVersionsInUseQuota": 10_000,
-                "Providers": 0,
+                "Providers": n[Kind.OIDC],
                 "RolePolicySizeQuota": INLINE_CHARS_MAX["role"],
                 "Roles": n[Kind.ROLE],
                 "RolesQuota": ENTITIES_MAX["role"][1],

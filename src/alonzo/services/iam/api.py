@@ -10,6 +10,7 @@ from alonzo.services.iam.groups import GroupOperations
 from alonzo.services.iam.identities import Identities
 from alonzo.services.iam.inline import InlineOperations
 from alonzo.services.iam.instance_profiles import InstanceProfileOperations
+from alonzo.services.iam.oidc_providers import OidcProviderOperations
 from alonzo.services.iam.operations import WORDS
 from alonzo.services.iam.policies import PolicyOperations
 from alonzo.services.iam.records import Kind
@@ -41,27 +42,17 @@ _MISSING = {
         "UpdateAccountPasswordPolicy",
         "UpdateLoginProfile",
     ),
-    "No identity provider is known to the platform.": (
-        "AddClientIDToOpenIDConnectProvider",
-        "CreateOpenIDConnectProvider",
+    "Only providers of OpenID Connect are known to the platform, and it is none itself.": (
         "CreateSAMLProvider",
-        "DeleteOpenIDConnectProvider",
         "DeleteSAMLProvider",
         "DisableOutboundWebIdentityFederation",
         "EnableOutboundWebIdentityFederation",
-        "GetOpenIDConnectProvider",
         "GetOutboundWebIdentityFederationInfo",
         "GetSAMLProvider",
-        "ListOpenIDConnectProviderTags",
-        "ListOpenIDConnectProviders",
         "ListSAMLProviderTags",
         "ListSAMLProviders",
-        "RemoveClientIDFromOpenIDConnectProvider",
-        "TagOpenIDConnectProvider",
         "TagSAMLProvider",
-        "UntagOpenIDConnectProvider",
         "UntagSAMLProvider",
-        "UpdateOpenIDConnectProviderThumbprint",
         "UpdateSAMLProvider",
     ),
     "Only access keys sign requests here, no certificates and no keys of other services.": (
@@ -139,6 +130,7 @@ def operations(identities: Identities) -> Operations:
     return {
         **_inline_and_attached(identities),
         **_tagging(identities),
+        **_federation(identities),
         "AddRoleToInstanceProfile": profiles.add_role_to_instance_profile,
         "AddUserToGroup": groups.add_user_to_group,
         "CreateAccessKey": keys.create_access_key,
@@ -193,6 +185,22 @@ def operations(identities: Identities) -> Operations:
         "UpdateRole": roles.update_role,
         "UpdateRoleDescription": roles.update_role_description,
         "UpdateUser": users.update_user,
+    }
+
+
+def _federation(identities: Identities) -> Operations:
+    providers = OidcProviderOperations(identities)
+    return {
+        "AddClientIDToOpenIDConnectProvider": providers.add_client,
+        "CreateOpenIDConnectProvider": providers.create,
+        "DeleteOpenIDConnectProvider": providers.delete,
+        "GetOpenIDConnectProvider": providers.get,
+        "ListOpenIDConnectProviderTags": providers.list_tags,
+        "ListOpenIDConnectProviders": providers.list,
+        "RemoveClientIDFromOpenIDConnectProvider": providers.remove_client,
+        "TagOpenIDConnectProvider": providers.tag,
+        "UntagOpenIDConnectProvider": providers.untag,
+        "UpdateOpenIDConnectProviderThumbprint": providers.update_thumbprint,
     }
 
 

@@ -8,7 +8,8 @@ Source: STS API reference, AssumeRole, GetSessionToken; IAM user guide, role cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from alonzo.lib.policies.compiled import Policy, PolicyError, Request
 from alonzo.lib.policies.denials import refusal
@@ -60,22 +61,11 @@ class Sessions:
             AwsError: AccessDenied, or the request asks for what cannot be.
         """
         session = _plan_session(context, request, self._identities.clock.now_s())
-        role = await self._identities.read(lambda conn: _find_role(conn, context, request))
+        role = await self._identities.read(lambda conn: find_role(conn, request))
         await self._check_trust(context, request, session, role)
         assert role is not None
-        limit = role.document["max_session_duration"]
-        duration_s = request.duration_s or min(SESSION_S_DEFAULT, limit)
-        if duration_s > limit:
-            raise validation_error(
-                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
-            )
-        key = self._keys.issue_role_session(session, duration_s)
-        packed = len(key.session_token or "") * 100 // TOKEN_CHARS_MAX
-        if packed > _FULL:
-            raise AwsError(
-                "PackedPolicyTooLargeException",
-                f"Packed size of session policies and tags consumes {packed}% of allotted space.",
-            )
+        key = self._keys.issue_role_session(session, duration_of(role, request))
+        check_packed(key)
         return key
 
     async def session_of_caller(self, context: RequestContext, duration_s: int | None) -> AccessKey:
@@ -139,7 +129,36 @@ def _actions(request: RoleRequest) -> Iterator[str]:
         yield "sts:SetSourceIdentity"
 
 
-def _find_role(conn: Connection, context: RequestContext, request: RoleRequest) -> Entity | None:
+def duration_of(role: Entity, request: RoleRequest) -> int:
+    """How long a session of the role is to last, in seconds.
+
+    Raises:
+        AwsError: ValidationError: longer than the role allows.
+    """
+    limit = role.document["max_session_duration"]
+    duration_s = request.duration_s or min(SESSION_S_DEFAULT, limit)
+    if duration_s > limit:
+        raise validation_error(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
+    return duration_s
+
+
+def check_packed(key: AccessKey) -> None:
+    """Refuse a session whose token would be too long.
+
+    Raises:
+        AwsError: PackedPolicyTooLarge.
+    """
+    packed = len(key.session_token or "") * 100 // TOKEN_CHARS_MAX
+    if packed > _FULL:
+        raise AwsError(
+            "PackedPolicyTooLargeException",
+            f"Packed size of session policies and tags consumes {packed}% of allotted space.",
+        )
+
+
+def find_role(conn: Connection, request: RoleRequest) -> Entity | None:
     """The role, which may be another account's. Its managed session policies must exist.
 
     Raises:
@@ -175,12 +194,12 @@ def _plan_session(context: RequestContext, request: RoleRequest, now_s: float) -
     identity = None if calling is None else calling.source_identity
     if identity is not None and request.source_identity not in (None, identity):
         raise access_denied("The source identity of a session cannot be changed.")
-    tags = _tags(request, inherited)
+    tags = plan_tags(request.tags, request.transitive, inherited)
     return Session(
         request.session_name,
         now_s,
         role_arn=request.role_arn,
-        policies=() if request.policy is None else (_session_policy(request.policy),),
+        policies=() if request.policy is None else (session_policy(request.policy),),
         policy_arns=request.policy_arns,
         tags=tuple(tags.items()),
         transitive=tuple({*request.transitive, *inherited}),
@@ -188,8 +207,17 @@ def _plan_session(context: RequestContext, request: RoleRequest, now_s: float) -
     )
 
 
-def _tags(request: RoleRequest, inherited: dict[str, str]) -> dict[str, str]:
-    keys = [key.lower() for key, _ in request.tags]
+def plan_tags(
+    asked: Sequence[tuple[str, str]],
+    transitive: Sequence[str],
+    inherited: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """The tags of a session: those that are asked for, and those handed on.
+
+    Raises:
+        AwsError: InvalidParameterValue: they cannot be had together.
+    """
+    keys = [key.lower() for key, _ in asked]
     if len(set(keys)) != len(keys):
         raise _bad_value(
             "Duplicate tag keys found. Please note that Tag keys are case insensitive."
@@ -199,15 +227,20 @@ def _tags(request: RoleRequest, inherited: dict[str, str]) -> dict[str, str]:
             "One of the specified transitive tag keys can't be set because it conflicts with a "
             "transitive tag key from the calling session."
         )
-    if {key.lower() for key in request.transitive} - set(keys):
+    if {key.lower() for key in transitive} - set(keys):
         raise _bad_value("The specified transitive tag key must be included in the requested tags.")
-    tags = {**inherited, **dict(request.tags)}
+    tags = {**inherited, **dict(asked)}
     if len(tags) > TAGS_MAX:
         raise _bad_value(f"A session can have no more than {TAGS_MAX} tags.")
     return tags
 
 
-def _session_policy(text: str) -> str:
+def session_policy(text: str) -> str:
+    """A session policy that may be one.
+
+    Raises:
+        AwsError: MalformedPolicyDocument, ValidationError.
+    """
     if len(text) > SESSION_POLICY_CHARS_MAX:
         raise validation_error(
             "1 validation error detected: Value at 'policy' failed to satisfy constraint: "

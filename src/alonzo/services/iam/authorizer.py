@@ -4,13 +4,12 @@
 * Users, and sessions of roles that IAM knows, may do what their policies and the policy of the
   resource allow.
 * A role that is given to a function must let Lambda in.
-* In lenient mode the root user may give a function a role that IAM never knew. Its sessions may do
-  everything, and the log says once for each action what a policy would have to allow.
+* A role that IAM does not know allows its sessions nothing, and no function may be given one.
 * A service that calls by itself may do what the policy of the resource lets it do.
-* In soft mode nobody is refused; the log says what would have been.
+* In soft mode nobody is refused; the log says once for each caller and action what would have been.
 
 Decisions that depend on nothing but caller, action and resource are kept until any identity or any
-policy of a function changes.
+policy of a function changes. Tags of a resource are read only where a policy asks for them.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from typing import Any, Literal, cast
 
 from alonzo.lib.policies import principals
 from alonzo.lib.policies.compiled import Policy, Request
-from alonzo.lib.policies.denials import denial
 from alonzo.lib.policies.evaluation import (
     Decision,
     Policies,
@@ -36,11 +34,12 @@ from alonzo.model.callers import caller_of
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.errors import AwsError, access_denied, invalid_parameter
 from alonzo.model.invocations import InvokeRequest
-from alonzo.model.ports.identity import ResourcePolicies
+from alonzo.model.ports.identity import ResourceFacts, ResourcePolicies
 from alonzo.services.iam import managed, records
 from alonzo.services.iam.authority import policies_of
 from alonzo.services.iam.identities import Identities
 from alonzo.services.iam.last_used import LastUsed
+from alonzo.services.iam.refusals import refusal_of
 from alonzo.services.iam.request_context import global_context, tag_context
 from alonzo.store.base import Connection
 
@@ -50,21 +49,32 @@ log = logging.getLogger("alonzo.iam")
 KEPT_MAX = 16_384
 
 _PASSES_A_ROLE = "iam:PassRole"
-#: Services whose refusals are called ``AccessDenied``: those of the query protocol.
-_QUERY_SERVICES = frozenset({"iam", "sts", "cloudwatch"})
 _LAMBDA = "lambda.amazonaws.com"
 #: Services whose resources may refuse their account's root user.
 _ROOT_IS_ASKED = frozenset({"kms"})
 
-#: Keys that the name under which decisions for a service are kept says everything about.
-_OF_A_SERVICE = frozenset(
+#: Keys that the name under which a decision is kept says everything about: the caller's key, or the
+#: service and on whose behalf it calls. A change of the caller's tags is a change of an identity.
+_SETTLED = frozenset(
     {
-        "aws:sourcearn",
-        "aws:sourceaccount",
+        "aws:principalaccount",
+        "aws:principalarn",
         "aws:principalisawsservice",
         "aws:principalservicename",
+        "aws:principaltype",
+        "aws:requestedregion",
+        "aws:resourceaccount",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceidentity",
+        "aws:userid",
+        "aws:username",
+        "lambda:sourcefunctionarn",
     }
 )
+_PRINCIPAL_TAG = "aws:principaltag/"
+#: New tags of a function are a change that ``ResourcePolicies`` counts.
+_LASTING_TAGS = (_PRINCIPAL_TAG, "aws:resourcetag/")
 
 _InvokeKey = tuple[str, str, str, str | None]
 
@@ -78,10 +88,11 @@ class Authorizer:
         resources: ResourcePolicies,
         rules: Mapping[str, AccessRules],
         *,
-        mode: Literal["strict", "lenient", "soft"],
+        mode: Literal["strict", "soft"],
+        facts: ResourceFacts | None = None,
     ) -> None:
         """``rules`` are the tables of the services, by name."""
-        self._lenient = mode == "lenient"
+        self._facts = facts
         self._identities = identities
         self._resources = resources
         self._rules = rules
@@ -105,6 +116,7 @@ class Authorizer:
             if service == "lambda" and params.get("Role"):
                 await self._check_role(principal, params["Role"])
             if service not in _ROOT_IS_ASKED:
+                await self._check_foreign(context, service, operation, params)
                 return
         if service == "iam" and principal.session is not None and not principal.session.role_arn:
             # Source: STS API reference, GetSessionToken: no IAM without a second factor.
@@ -122,7 +134,7 @@ class Authorizer:
         """Whether it is known that the caller may; if not, ``authorize_invoke`` finds out."""
         principal = request.principal
         self.used.note_nowait(principal, "lambda", request.region)
-        if principal.is_root:
+        if principal.is_root and request.account == principal.account:
             return True
         return self._is_current() and _key(request) in self._invokes
 
@@ -147,40 +159,73 @@ class Authorizer:
                 self._invokes.clear()
             self._invokes.add(_key(request))
 
+    async def allows(self, context: RequestContext, access: Access) -> tuple[bool, bool]:
+        """Whether an access would pass, and whether that will be so until ``generation`` grows."""
+        _, decision, lasts = await self._decide(context, access, {})
+        if self._soft and not decision.allowed:
+            self._say(context.principal, access)
+            return True, lasts
+        return decision.allowed, lasts
+
+    @property
+    def generation(self) -> tuple[int, int]:
+        """Grows with every change that decisions depend on."""
+        return self._identities.generation, self._resources.generation
+
+    async def _check_foreign(
+        self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
+    ) -> None:
+        """Ask for what is another account's alone: in their own, root users may do everything."""
+        own = context.principal.account
+        for access in self._rules[service][operation](context, params):
+            if _account_of(access.resource, own) != own:
+                await self._check(context, service, access, params)
+
     async def _check(
         self, context: RequestContext, service: str, access: Access, params: Mapping[str, Any]
     ) -> bool:
-        """Raise if the access is refused; answers whether that will be so for every such call."""
+        """Raise if the access is refused; answers whether it will pass in every such call."""
+        request, decision, lasts = await self._decide(context, access, params)
+        if not decision.allowed:
+            self._refuse(service, request, decision, context.principal, access)
+        return decision.allowed and lasts
+
+    async def _decide(
+        self, context: RequestContext, access: Access, params: Mapping[str, Any]
+    ) -> tuple[Request, Decision, bool]:
+        """The decision, and whether every such call of the same caller gets the same."""
         principal = context.principal
-        if self._lenient and not self._is_known(principal):
-            self._say("iam.unknown_role", principal, access)
-            return True
         resource = await self._resources.find(access.resource)
         policies = await policies_of(self._identities, principal, resource)
         identity_id = self._identities.identity_of(principal)
         holdings = None if identity_id is None else await self._identities.holdings(identity_id)
+        asked = policies.context_keys()
+        account = _account_of(access.resource, context.account)
         request = Request(
             access.action,
             access.resource,
             caller_of(principal),
-            _account_of(access.resource, context.account),
+            account,
             {
                 **global_context(
                     context,
                     self._identities.clock.now_s(),
                     None if holdings is None else holdings.tags,
                 ),
+                "aws:resourceaccount": account,
                 **_tags_of(params),
+                **({} if self._facts is None else await self._facts.find(access.resource, asked)),
                 **access.keys,
             },
         )
         decision = evaluate(request, policies)
         if decision.allowed and access.policy_decides and resource is not None:
             decision = _as_the_resource_says(request, resource, decision)
-        if not decision.allowed:
-            self._refuse(service, request, decision, principal, access)
-        settled = {*access.keys, *(_OF_A_SERVICE if principal.service else ())}
-        return decision.allowed and policies.context_keys() <= settled
+        lasting = _LASTING_TAGS if ":function:" in access.resource else _PRINCIPAL_TAG
+        lasts = all(
+            key in _SETTLED or key in access.keys or key.startswith(lasting) for key in asked
+        )
+        return request, decision, lasts
 
     def _refuse(
         self,
@@ -190,11 +235,11 @@ class Authorizer:
         principal: Principal,
         access: Access,
     ) -> None:
-        if self._soft:
-            self._say("iam.would_refuse", principal, access)
+        # Accounts stay apart, whatever is made of policies.
+        if self._soft and request.caller.account in (None, request.account):
+            self._say(principal, access)
             return
-        code = "AccessDenied" if service in _QUERY_SERVICES else "AccessDeniedException"
-        raise AwsError(code, denial(request, decision), status=403)
+        raise refusal_of(service, request, decision)
 
     async def _check_role(self, principal: Principal, role_arn: str) -> None:
         """Refuse a role of another account, and one that Lambda cannot assume.
@@ -205,32 +250,25 @@ class Authorizer:
         if _account_of(role_arn, principal.account) != principal.account:
             raise access_denied("Cross-account pass role is not allowed.")
         unique_id = self._identities.unique_id(role_arn)
-        if unique_id is None:
-            free = principal.is_root or not self._is_known(principal)
-            fits = self._lenient and free and not self._identities.was_role(role_arn)
-        else:
-            fits = await self._identities.read(lambda conn: _lets_in_lambda(conn, unique_id))
-        if fits:
+        if unique_id is not None and await self._identities.read(
+            lambda conn: _lets_in_lambda(conn, unique_id)
+        ):
             return
         if self._soft:
-            self._say("iam.would_refuse", principal, Access("sts:AssumeRole", role_arn))
+            self._say(principal, Access("sts:AssumeRole", role_arn))
             return
         raise invalid_parameter("The role defined for the function cannot be assumed by Lambda.")
 
-    def _is_known(self, principal: Principal) -> bool:
-        known = principal.is_root or principal.service != ""
-        return known or self._identities.identity_of(principal) is not None
-
     def _is_current(self) -> bool:
         """Whether what is kept still counts; if not, it is gone."""
-        now = (self._identities.generation, self._resources.generation)
+        now = self.generation
         if now != self._made_in:
             self._invokes.clear()
             self._made_in = now
             return False
         return True
 
-    def _say(self, event: str, principal: Principal, access: Access) -> None:
+    def _say(self, principal: Principal, access: Access) -> None:
         """Write a line, once for a caller's identity and an action."""
         key = (principal.identity_id, access.action)
         if key in self._said:
@@ -239,7 +277,7 @@ class Authorizer:
             self._said.clear()
         self._said.add(key)
         log.warning(
-            event,
+            "iam.would_refuse",
             extra={
                 "caller": principal.arn,
                 "action": access.action,

@@ -23,6 +23,8 @@ def not_found(kind: str, name: str) -> AwsError:
     """No entity of that name."""
     if kind == "instance-profile":
         return no_such_entity(f"Instance Profile {name} cannot be found.")
+    if kind == "oidc-provider":
+        return no_such_entity(f"OpenIDConnect Provider not found for arn {name}")
     return no_such_entity(f"The {TITLES[kind]} with name {name} cannot be found.")
 
 
@@ -32,6 +34,8 @@ def exists(kind: str, name: str) -> AwsError:
         message = f"A policy called {name} already exists. Duplicate names are not allowed."
     elif kind == "instance-profile":
         message = f"Instance Profile {name} already exists."
+    elif kind == "oidc-provider":
+        message = f"Provider with url https://{name} already exists."
     else:
         message = f"{TITLES[kind].capitalize()} with name {name} already exists."
     return AwsError("EntityAlreadyExistsException", message)

@@ -90,7 +90,7 @@ class Identities:
         def work(conn: Connection) -> tuple[dict[str, _Facts], set[str]]:
             entities = [
                 records.entity_from(row)
-                for kind in (Kind.USER, Kind.GROUP, Kind.ROLE, Kind.PROFILE)
+                for kind in (Kind.USER, Kind.GROUP, Kind.ROLE, Kind.PROFILE, Kind.ROOT)
                 for row in conn.all(Q.all_of_kind, {"kind": kind})
             ]
             deleted = {row["arn"] for row in conn.all(Q.deleted_roles)}
@@ -174,7 +174,8 @@ class Identities:
         nonce = bytes.fromhex(self.ids.hex(_NONCE_BYTES))
         return (nonce + self._cipher.encrypt(nonce, secret.encode(), key_id.encode())).hex()
 
-    def _unseal(self, sealed: str, key_id: str) -> str:
+    def unseal(self, sealed: str, key_id: str) -> str:
+        """A secret, from how it is stored."""
         raw = bytes.fromhex(sealed)
         nonce, rest = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
         return self._cipher.decrypt(nonce, rest, key_id.encode()).decode()
@@ -184,18 +185,19 @@ class Identities:
         return _Facts(None, ()) if entity is None else self._facts(conn, entity)
 
     def _facts(self, conn: Connection, entity: Entity) -> _Facts:
-        if entity.kind is not Kind.USER:
+        if entity.kind not in (Kind.USER, Kind.ROOT):
             return _Facts(entity.arn, ())
         keys = tuple(
             AccessKey(
                 row["id"],
-                self._unseal(row["secret"], row["id"]),
-                user_principal(entity, row["id"]),
+                self.unseal(row["secret"], row["id"]),
+                _principal(entity, row["id"]),
             )
             for row in conn.all(Q.keys_of_user, {"user_id": entity.unique_id})
             if row["active"]
         )
-        return _Facts(entity.arn, keys)
+        # A root user is nobody whose policies are asked for, and never goes.
+        return _Facts(None if entity.kind is Kind.ROOT else entity.arn, keys)
 
     def _apply(self, facts: Mapping[str, _Facts]) -> None:
         self.generation += 1
@@ -224,6 +226,23 @@ def _name_of(arn: str) -> tuple[str, str, str]:
     account, rest = arn.split(":", 5)[4:]
     kind, _, path = rest.partition("/")
     return account, kind, path.rpartition("/")[2].lower()
+
+
+def _principal(holder: Entity, access_key_id: str) -> Principal:
+    if holder.kind is Kind.ROOT:
+        return root_principal(holder.account, access_key_id)
+    return user_principal(holder, access_key_id)
+
+
+def root_principal(account: str, access_key_id: str) -> Principal:
+    """The root user of an account as a caller."""
+    return Principal(
+        account=account,
+        arn=f"arn:aws:iam::{account}:root",
+        user_id=account,
+        access_key_id=access_key_id,
+        is_root=True,
+    )
 
 
 def user_principal(user: Entity, access_key_id: str) -> Principal:

@@ -1,8 +1,8 @@
-"""The access keys that may sign requests: the root key, keys of users, and sessions.
+"""The access keys that may sign requests: those of root users and users, and sessions.
 
-The root key is made at the first start and kept in ``root.json`` of the key folder (0600). Keys of
-users come from IAM. A session's token is its record (``sessions``); it is good until it expires, or
-until the user or role that it belongs to is deleted.
+Keys of root users and of users come from IAM (``roots``, ``access_keys``). A session's token is its
+record (``sessions``); it is good until it expires, or until the user or role that it belongs to is
+deleted.
 
 A function's role need not be one that IAM knows (``authorizer``). The session of a role that IAM
 never knew is good until it expires; one of a role that was deleted is good for nothing.
@@ -10,12 +10,10 @@ never knew is good until it expires; one of a role that was deleted is good for 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -29,7 +27,6 @@ from alonzo.services.iam.key_ids import access_key_id, secret_access_key, unknow
 from alonzo.services.iam.sessions import TOKEN_CHARS_MAX, NotOurTokenError, TokenSealer
 from alonzo.store.data_dir import read_or_create
 
-ROOT_FILE = "root.json"
 SESSION_KEY_FILE = "sessions.key"
 
 #: Sessions whose tokens stay verified; one more costs a decryption, about 20 µs.
@@ -48,7 +45,10 @@ class KeyFileError(PlatformError):
 
 
 class KeyRing:
-    """Implements ``ports.KeyRing`` and ``ports.RoleCredentials``. ``root`` is the account's key."""
+    """Implements ``ports.KeyRing`` and ``ports.RoleCredentials``.
+
+    Of long-lived keys it knows those of IAM; without ``identities``, none.
+    """
 
     def __init__(
         self,
@@ -56,7 +56,6 @@ class KeyRing:
         *,
         clock: Clock,
         ids: IdSource,
-        account: str,
         identities: Identities | None = None,
     ) -> None:
         """Read the key folder, and make what is missing in it.
@@ -67,7 +66,6 @@ class KeyRing:
         """
         self._clock = clock
         self._ids = ids
-        self._account = account
         self._identities = identities
         secret = read_or_create(
             keys / SESSION_KEY_FILE, lambda: bytes.fromhex(ids.hex(_SESSION_KEY_BYTES))
@@ -76,36 +74,10 @@ class KeyRing:
             raise KeyFileError(f"{keys / SESSION_KEY_FILE} should have {_SESSION_KEY_BYTES} bytes")
         self._sealer = TokenSealer(AESGCM(secret), ids)
         self._verified = lru_cache(maxsize=VERIFIED_SESSIONS_MAX)(self._sealer.open)
-        self.root = self._load_root(keys / ROOT_FILE, account)
-
-    def _load_root(self, path: Path, account: str) -> AccessKey:
-        document = read_or_create(path, self._new_root)
-        try:
-            fields: dict[str, Any] = json.loads(document)
-            key_id, secret = str(fields["access_key_id"]), str(fields["secret_access_key"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise KeyFileError(f"{path} is not a root key file: {error!r}") from error
-        principal = Principal(
-            account=account,
-            arn=f"arn:aws:iam::{account}:root",
-            user_id=account,
-            access_key_id=key_id,
-            is_root=True,
-        )
-        return AccessKey(key_id, secret, principal)
-
-    def _new_root(self) -> bytes:
-        fields = {
-            "access_key_id": access_key_id("AKIA", self._ids, self._account),
-            "secret_access_key": secret_access_key(self._ids),
-        }
-        return json.dumps(fields, indent=2).encode() + b"\n"
 
     def find(self, access_key_id: str, session_token: str | None) -> AccessKey | None:
         """The key, or None if it is unknown or the token is not the one issued with it."""
         if session_token is None:
-            if access_key_id == self.root.access_key_id:
-                return self.root
             return None if self._identities is None else self._identities.access_key(access_key_id)
         if len(session_token) > TOKEN_CHARS_MAX:
             return None
@@ -128,13 +100,18 @@ class KeyRing:
             return True
         return self._identities.was_role(role_arn)
 
-    def issue(self, *, role_arn: str, session_name: str, duration_s: int) -> AccessKey:
-        """A new session of the role, valid from now for ``duration_s`` seconds.
+    def issue(self, *, role_arn: str, function_arn: str, duration_s: int) -> AccessKey:
+        """A new session of the role for a function's code, valid from now for ``duration_s``.
 
         Raises:
             ValueError: ``role_arn`` is not a role's.
         """
-        session = Session(session_name, self._clock.now_s(), role_arn=role_arn)
+        session = Session(
+            function_arn.rpartition(":")[2],
+            self._clock.now_s(),
+            role_arn=role_arn,
+            function_arn=function_arn,
+        )
         return self.issue_role_session(session, duration_s)
 
     def issue_role_session(self, session: Session, duration_s: int) -> AccessKey:

@@ -9,6 +9,7 @@ ENTITIES_MAX = {
     "role": ("RolesPerAccount", 1000),
     "policy": ("Policies", 1500),
     "instance-profile": ("InstanceProfilesPerAccount", 1000),
+    "oidc-provider": ("OpenIdConnectProvidersPerAccount", 100),
 }
 KEYS_PER_USER_MAX = 2
 GROUPS_PER_USER_MAX = 10

@@ -29,6 +29,9 @@ class Kind(StrEnum):
     ROLE = "role"
     POLICY = "policy"
     PROFILE = "instance-profile"
+    OIDC = "oidc-provider"
+    #: The root user of an account, whose unique id is the account's (``roots``).
+    ROOT = "root"
 
 
 #: How the unique ids of a kind begin. Source: IAM user guide, unique identifiers.
@@ -38,6 +41,8 @@ PREFIXES = {
     Kind.ROLE: "AROA",
     Kind.POLICY: "ANPA",
     Kind.PROFILE: "AIPA",
+    # Ours: nobody is shown the id of a provider.
+    Kind.OIDC: "OIDC",
 }
 
 

@@ -22,17 +22,26 @@ def global_context(
         "aws:requestedregion": context.region,
         "aws:currenttime": datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:epochtime": str(int(now_s)),
-        "aws:securetransport": "true" if context.endpoint.startswith("https:") else "false",
+        # Calls of services come over no wire at all.
+        "aws:securetransport": "false" if context.endpoint.startswith("http:") else "true",
         "aws:viaawsservice": "false",
-        **_source_context(context.source_arn),
+        **_headers(context),
+        **_source_context(context),
     }
 
 
-def _source_context(source_arn: str | None) -> dict[str, str]:
-    """On whose behalf a service calls."""
+def _headers(context: RequestContext) -> dict[str, str]:
+    headers = {"aws:useragent": context.user_agent, "aws:referer": context.referer}
+    return {key: value for key, value in headers.items() if value is not None}
+
+
+def _source_context(context: RequestContext) -> dict[str, str]:
+    """On whose behalf a service calls. The ARN of a bucket does not name its account."""
+    source_arn = context.source_arn
     if source_arn is None:
         return {}
-    return {"aws:sourcearn": source_arn, "aws:sourceaccount": source_arn.split(":", 5)[4]}
+    account = source_arn.split(":", 5)[4] or context.account
+    return {"aws:sourcearn": source_arn, "aws:sourceaccount": account}
 
 
 def tag_context(tags: Mapping[str, str]) -> dict[str, str | tuple[str, ...]]:

@@ -17,18 +17,17 @@ _EVERYTHING = compile_policy(
 
 
 async def standing_of(
-    identities: Identities, mode: Literal["strict", "lenient", "soft"], principal: Principal
+    identities: Identities, mode: Literal["strict", "soft"], principal: Principal
 ) -> Standing:
     """The caller's policies and tags; neither for the root user.
 
-    Whom the authorizer would let do everything in that mode, may: roles that IAM never knew in the
-    lenient one, everybody in the soft one.
+    In soft mode everybody may do everything, as with the authorizer.
     """
     if principal.is_root:
         return Standing(Policies(), {})
-    identity_id = identities.identity_of(principal)
-    if mode == "soft" or (mode == "lenient" and identity_id is None):
+    if mode == "soft":
         return Standing(Policies(identity=(_EVERYTHING,)), {})
+    identity_id = identities.identity_of(principal)
     holdings = None if identity_id is None else await identities.holdings(identity_id)
     policies = await policies_of(identities, principal)
     return Standing(policies, {} if holdings is None else holdings.tags)

@@ -22,6 +22,9 @@ _ARN = re.compile(
     r"(?P<what>root|(?P<kind>user|role)/(?P<path>.+)|assumed-role/[^/]+/[^/]+|federated-user/.+)"
 )
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)+(?:amazonaws\.com(?:\.cn)?|amazon\.com|aws\.internal)")
+_FEDERATED = re.compile(
+    r"arn:aws[a-z-]*:iam::\d{12}:(?:oidc|saml)-provider/.+|(?:[a-z0-9-]+\.)+[a-z]{2,}"
+)
 _ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}")
 
 
@@ -68,6 +71,8 @@ def _named(conn: Connection, account: str, text: str) -> Entity | None:
 def _may_be(account: str, kind: str, text: str) -> bool:
     if kind == "Service":
         return _SERVICE.fullmatch(text) is not None
+    if kind == "Federated":
+        return _FEDERATED.fullmatch(text) is not None
     if kind != "AWS" or text == "*" or (len(text) == len(account) and text.isdigit()):
         return True
     if _ID.fullmatch(text):

@@ -13,6 +13,8 @@
 * Lines are stored with the final newline that the port leaves out: on AWS every event of a Lambda
   function ends with one (recorded). So no event is empty, which the API would not allow.
 * Whoever reads calls ``flush()`` first, so a read sees every event written before it.
+* What a function's role may not write is dropped, as on AWS; a group or a stream that is there
+  already needs no permission to be made.
 * A companion's work is part of each flush: what is counted when a REPORT line is written becomes
   durable in the commit of that line, or not at all.
 """
@@ -28,7 +30,7 @@ from typing import Protocol
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
 from alonzo.lib.tasks import TaskScope
-from alonzo.model.ports.logs import LateEvents, LogEvent, LogStream
+from alonzo.model.ports.logs import LateEvents, LogEvent, LogRights, LogStream
 from alonzo.services.logs import records
 from alonzo.services.logs.chunks import Chunk, Event, pack
 from alonzo.services.logs.rules import GroupKey
@@ -99,6 +101,11 @@ class LogWriter:
         self._flushing = asyncio.Lock()
         self._scope = TaskScope()
         self._companion: Companion | None = None
+        self._rights: LogRights | None = None
+
+    def ask(self, rights: LogRights) -> None:
+        """From now on drop what roles may not write."""
+        self._rights = rights
 
     def accompany(self, companion: Companion) -> None:
         """Have a companion's work done with every flush. There is one at most."""
@@ -179,6 +186,10 @@ class LogWriter:
         self._crowded.clear()
         try:
             now_ms = int(self._clock.now_s() * 1000)
+            barred = await self._barred({*dropped, *(stream for stream, _ in batch)})
+            if barred:
+                batch = deque(write for write in batch if write[0] not in barred)
+                dropped = {each: lost for each, lost in dropped.items() if each not in barred}
             packed = await asyncio.to_thread(_prepare, batch, dropped, now_ms, load)
             await faults.reach("logs.before_flush")
             await self._store.tx(lambda conn: _append_all(conn, packed, now_ms, load))
@@ -190,6 +201,33 @@ class LogWriter:
         await faults.reach("logs.after_flush")
         if load is not None:
             load.settle(written=True)
+
+    async def _barred(self, streams: set[LogStream]) -> set[LogStream]:
+        """Those that their roles may not write to."""
+        if self._rights is None:
+            return set()
+        barred = set[LogStream]()
+        for stream in streams:
+            if not stream.role_arn:
+                continue
+            group, own, events = await self._rights.permit(stream)
+            if not events or (
+                not (group and own)
+                and not await self._is_there(stream, with_stream=not own, with_group=not group)
+            ):
+                barred.add(stream)
+        return barred
+
+    async def _is_there(self, stream: LogStream, *, with_group: bool, with_stream: bool) -> bool:
+        key = GroupKey(stream.account, stream.region, stream.group)
+
+        def work(conn: Connection) -> bool:
+            group = records.find_group(conn, key)
+            if group is None:
+                return not with_group and not with_stream
+            return not with_stream or records.find_stream(conn, group.id, stream.name) is not None
+
+        return await self._store.read(work)
 
     def _put_back(self, batch: deque[_Write], dropped: dict[LogStream, int]) -> None:
         for stream, count in dropped.items():

@@ -1,7 +1,7 @@
 """What the operations of STS need to be allowed.
 
-AssumeRole is decided where the role's trust policy is (``services/iam``); GetCallerIdentity and
-GetSessionToken need no permission.
+AssumeRole and AssumeRoleWithWebIdentity are decided where the role's trust policy is
+(``services/iam``); GetCallerIdentity and GetSessionToken need no permission.
 
 Source: service authorization reference, AWS Security Token Service.
 """
@@ -15,6 +15,7 @@ def access_rules() -> AccessRules:
     """The rules, by operation."""
     return {
         "AssumeRole": free(),
+        "AssumeRoleWithWebIdentity": free(),
         "GetAccessKeyInfo": on_all("sts:GetAccessKeyInfo"),
         "GetCallerIdentity": free(),
         "GetSessionToken": free(),

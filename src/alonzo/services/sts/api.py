@@ -7,16 +7,17 @@ from typing import Any
 
 from alonzo.model.context import RequestContext
 from alonzo.model.errors import AwsError
-from alonzo.model.ports.identity import AccessKey, Sessions
+from alonzo.model.ports.identity import AccessKey, Federation, Sessions
 from alonzo.model.ports.operations import Operations
 from alonzo.model.sessions import RoleRequest
 
-_NEEDS_FEDERATION = "No identity provider is known to the platform."
+_NEEDS_FEDERATION = (
+    "Only providers of OpenID Connect are known to the platform, and it is none itself."
+)
 
 #: What is not offered, and why.
 UNSUPPORTED: Mapping[str, str] = {
     "AssumeRoleWithSAML": _NEEDS_FEDERATION,
-    "AssumeRoleWithWebIdentity": _NEEDS_FEDERATION,
     "AssumeRoot": "Accounts of the platform belong to no organization.",
     "DecodeAuthorizationMessage": "No denial carries an encoded message.",
     "GetDelegatedAccessToken": _NEEDS_FEDERATION,
@@ -25,10 +26,11 @@ UNSUPPORTED: Mapping[str, str] = {
 }
 
 
-def operations(sessions: Sessions) -> Operations:
+def operations(sessions: Sessions, federation: Federation) -> Operations:
     """What STS offers, by the name in its model."""
-    offered = StsOperations(sessions)
+    offered = StsOperations(sessions, federation)
     return {
+        "AssumeRoleWithWebIdentity": offered.assume_role_with_web_identity,
         "AssumeRole": offered.assume_role,
         "GetAccessKeyInfo": offered.get_access_key_info,
         "GetCallerIdentity": offered.get_caller_identity,
@@ -39,8 +41,9 @@ def operations(sessions: Sessions) -> Operations:
 class StsOperations:
     """One coroutine for each operation, named as in the service model."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, federation: Federation) -> None:
         self._sessions = sessions
+        self._federation = federation
 
     async def assume_role(
         self, context: RequestContext, params: dict[str, Any]
@@ -63,6 +66,38 @@ class StsOperations:
         answer: dict[str, Any] = {
             "Credentials": _credentials(key),
             "AssumedRoleUser": {"AssumedRoleId": principal.user_id, "Arn": principal.arn},
+        }
+        if principal.session is not None and principal.session.source_identity is not None:
+            answer["SourceIdentity"] = principal.session.source_identity
+        return answer
+
+    async def assume_role_with_web_identity(
+        self, context: RequestContext, params: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """AssumeRoleWithWebIdentity. The token stands for a signature."""
+        if params.get("ProviderId") is not None:
+            raise AwsError(
+                "ValidationError",
+                "ProviderId is for access tokens of OAuth 2.0, which are not taken here.",
+                status=400,
+            )
+        request = RoleRequest(
+            role_arn=params["RoleArn"],
+            session_name=params["RoleSessionName"],
+            duration_s=params.get("DurationSeconds"),
+            policy=params.get("Policy"),
+            policy_arns=tuple(each["arn"] for each in params.get("PolicyArns") or ()),
+        )
+        key, identity = await self._federation.assume_role_with_web_identity(
+            context, request, params["WebIdentityToken"]
+        )
+        principal = key.principal
+        answer: dict[str, Any] = {
+            "Credentials": _credentials(key),
+            "AssumedRoleUser": {"AssumedRoleId": principal.user_id, "Arn": principal.arn},
+            "SubjectFromWebIdentityToken": identity.subject,
+            "Audience": identity.audience,
+            "Provider": identity.provider,
         }
         if principal.session is not None and principal.session.source_identity is not None:
             answer["SourceIdentity"] = principal.session.source_identity
