@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
+from contextlib import closing, contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
+from alonzo.cli.http import open_connection
 from alonzo.cli.running import find_running, health, region_in
 
 if TYPE_CHECKING:
@@ -69,53 +70,68 @@ def connect(service: str, data_dir: Path, region: str | None) -> Any:
         endpoint_url=platform.endpoint,
         aws_access_key_id=platform.access_key_id,
         aws_secret_access_key=platform.secret_access_key,
+        verify=platform.ca,
     )
 
 
 def get_document(path: str, data_dir: Path, *, timeout_s: float) -> Any:
-    """The JSON that a route of the platform's own answers to a signed GET.
+    """The JSON that a route of the platform's own answers to a signed GET; see ``ask``."""
+    return ask("GET", path, data_dir, timeout_s=timeout_s)
 
-    ``path`` begins with a slash and may have a query. The platform and its key are found as
-    ``connect`` finds them.
+
+def ask(method: str, path: str, data_dir: Path, *, timeout_s: float, document: Any = None) -> Any:
+    """The JSON that a route of the platform's own answers to a signed request.
+
+    ``path`` begins with a slash and may have a query; ``document`` goes with it as JSON. The
+    platform and its key are found as ``connect`` finds them.
 
     Raises:
         click.ClickException: no platform was found, or it refuses.
     """
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials
-    from botocore.exceptions import NoCredentialsError
-    from botocore.session import Session
 
-    endpoint = os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint and not _named_on_command_line("data_dir"):
-        credentials = Session().get_credentials()
-        if credentials is None:
-            raise NoCredentialsError
-        frozen = credentials.get_frozen_credentials()
-    else:
-        platform = find_running(data_dir)
-        endpoint = platform.endpoint
-        key = Credentials(platform.access_key_id, platform.secret_access_key)
-        frozen = key.get_frozen_credentials()
+    endpoint, ca, frozen = _address_and_key(data_dir)
     url = urlsplit(endpoint)
-    signed = AWSRequest("GET", f"{url.scheme}://{url.netloc}{path}")
+    body = None if document is None else json.dumps(document).encode()
+    signed = AWSRequest(method, f"{url.scheme}://{url.netloc}{path}", data=body)
     # Neither the service nor the region means anything here; a scope needs both.
     SigV4Auth(frozen, "alonzo", "us-east-1").add_auth(signed)
-    connection = HTTPConnection(url.hostname or "", url.port or 80, timeout=timeout_s)
     try:
-        connection.request("GET", path, headers={**signed.headers, "Host": url.netloc})
-        answer = connection.getresponse()
-        status, document = answer.status, json.loads(answer.read())
+        with closing(open_connection(endpoint, timeout_s=timeout_s, ca=ca)) as connection:
+            headers = {**signed.headers, "Host": url.netloc}
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            status, answer = response.status, json.loads(response.read())
     except (OSError, HTTPException, ValueError) as error:
         raise click.ClickException(
             f"{url.netloc} does not answer as a platform: {error}. Is it running?"
         ) from error
-    finally:
-        connection.close()
     if status != 200:
-        raise click.ClickException(document.get("message") or f"the platform answered {status}.")
-    return document
+        raise click.ClickException(answer.get("message") or f"the platform answered {status}.")
+    return answer
+
+
+def signs_with(data_dir: Path) -> str:
+    """The id of the key that commands sign with."""
+    return str(_address_and_key(data_dir)[2].access_key)
+
+
+def _address_and_key(data_dir: Path) -> tuple[str, str | None, Any]:
+    """The platform's address, the file of its authority, and the key to sign with."""
+    from botocore.credentials import Credentials
+    from botocore.exceptions import NoCredentialsError
+    from botocore.session import Session
+
+    given = os.environ.get("AWS_ENDPOINT_URL")
+    if given and not _named_on_command_line("data_dir"):
+        credentials = Session().get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        return given, None, credentials.get_frozen_credentials()
+    platform = find_running(data_dir)
+    key = Credentials(platform.access_key_id, platform.secret_access_key)
+    return platform.endpoint, platform.ca, key.get_frozen_credentials()
 
 
 def _named_on_command_line(parameter: str) -> bool:

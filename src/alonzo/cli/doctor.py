@@ -60,12 +60,12 @@ def data(data_dir: Path) -> list[Finding]:
     if not data_dir.exists():
         return [Finding("data", None, f"{data_dir} does not exist yet; 'alonzo serve' makes it")]
     try:
-        endpoint = find_running(data_dir).endpoint
+        running = find_running(data_dir)
     except click.ClickException as error:
         return [Finding("data", None, f"{data_dir}: {error.message.splitlines()[0]}")]
     return [
-        Finding("data", True, f"{data_dir}, in use by the platform at {endpoint}"),
-        *of_platform(health(endpoint) or {}),
+        Finding("data", True, f"{data_dir}, in use by the platform at {running.endpoint}"),
+        *of_platform(health(running.endpoint, running.ca) or {}),
     ]
 
 

@@ -28,6 +28,9 @@ def env(data_dir: Path, region: str | None) -> None:
         "AWS_DEFAULT_REGION": region or platform.region,
         "AWS_REGION": region or platform.region,
     }
+    if platform.ca is not None:
+        # The certificate is its own authority. The SDK for JavaScript looks for it elsewhere.
+        exports |= {"AWS_CA_BUNDLE": platform.ca, "NODE_EXTRA_CA_CERTS": platform.ca}
     for name, value in exports.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     # A token left over from real AWS would make the tools sign with a session that is not ours.

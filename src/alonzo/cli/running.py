@@ -8,13 +8,16 @@ answers.
 from __future__ import annotations
 
 import json
+import ssl
+from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import click
+
+from alonzo.cli.http import open_connection
 
 #: How long a platform on this host may take to answer its health route.
 HEALTH_TIMEOUT_S = 5.0
@@ -22,26 +25,36 @@ HEALTH_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class RunningPlatform:
-    """Where a platform listens, the region that it was started in, and its root access key."""
+    """Where a platform listens, the region that it was started in, and its root access key.
+
+    ``ca`` is the file with the authority behind its certificate, where clients must be told.
+    """
 
     endpoint: str
     region: str
     access_key_id: str
     secret_access_key: str
+    ca: str | None = None
 
 
-def health(endpoint: str) -> dict[str, Any] | None:
-    """What the platform at that address says of itself; None: there is none."""
-    url = urlsplit(endpoint)
-    connection = HTTPConnection(url.hostname or "", url.port or 80, timeout=HEALTH_TIMEOUT_S)
+def health(endpoint: str, ca: str | None = None) -> dict[str, Any] | None:
+    """What the platform at that address says of itself; None: there is none.
+
+    Raises:
+        click.ClickException: there is one, whose certificate nobody here trusts.
+    """
     try:
-        connection.request("GET", "/_alonzo/health")
-        answer = connection.getresponse()
-        text = answer.read()
+        with closing(open_connection(endpoint, timeout_s=HEALTH_TIMEOUT_S, ca=ca)) as connection:
+            connection.request("GET", "/_alonzo/health")
+            answer = connection.getresponse()
+            text = answer.read()
+    except ssl.SSLCertVerificationError as error:
+        raise click.ClickException(
+            f"the certificate of {endpoint} is not trusted: {error.verify_message}.\n"
+            "Name the file with its authority: export AWS_CA_BUNDLE=FILE"
+        ) from error
     except (OSError, HTTPException):
         return None
-    finally:
-        connection.close()
     if answer.status != 200:
         return None
     try:
@@ -84,10 +97,10 @@ def find_running(data_dir: Path) -> RunningPlatform:
         ) from error
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{data_dir} is no data directory of Alonzo: {error}") from error
-    endpoint = owner.get("endpoint")
-    document = health(endpoint) if endpoint else None
+    endpoint, ca = owner.get("endpoint"), owner.get("ca")
+    document = health(endpoint, ca) if endpoint else None
     if endpoint is None or document is None:
         raise nothing
     return RunningPlatform(
-        endpoint, region_in(document), key["access_key_id"], key["secret_access_key"]
+        endpoint, region_in(document), key["access_key_id"], key["secret_access_key"], ca
     )

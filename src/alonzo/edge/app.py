@@ -17,21 +17,18 @@ No framework: the raw path and the headers in their order are what signatures ne
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from alonzo.edge import models
-from alonzo.edge.answers import bare_error
+from alonzo.edge import models, open_operations
+from alonzo.edge.answers import bare_error, nobody_answers, sent_as_form
 from alonzo.edge.body_hash import BodyHash
 from alonzo.edge.door import Door, decode
-from alonzo.edge.function_urls.address import is_url_host
 from alonzo.edge.function_urls.server import FunctionUrlServer
-from alonzo.edge.http1.head import Head
+from alonzo.edge.hosts import Host, HostRules, host_of
 from alonzo.edge.http1.incoming import BodyTooLargeError, Incoming
 from alonzo.edge.http1.response import Response
 from alonzo.edge.invoke_http import (
@@ -42,18 +39,22 @@ from alonzo.edge.invoke_http import (
     render_invoke,
 )
 from alonzo.edge.invoke_stream import answer_stream
+from alonzo.edge.penalties import Penalties
 from alonzo.edge.protocols import codec_for
+from alonzo.edge.route import Route
 from alonzo.edge.routing import Router, host_region
 from alonzo.edge.sigv4.claim import Claim
-from alonzo.edge.sigv4.refusals import AuthFailure, refuse
+from alonzo.edge.sigv4.refusals import AuthFailure, Refusal, refuse
+from alonzo.edge.trail import Caller, Trail, parameters_of
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.model.function_urls import PATH_PREFIX
-from alonzo.model.http import HttpRequest, HttpResponse, RouteHandler
+from alonzo.model.http import HttpRequest, HttpResponse
 from alonzo.model.limits import CREATE_BODY_BYTES_MAX
 from alonzo.model.payloads import PayloadLimits, payload_too_large
+from alonzo.model.ports.audit import AuditLog
 from alonzo.model.ports.identity import Authorizer, KeyRing
 from alonzo.model.ports.invoking import ClientGoneError, Invoker
 from alonzo.model.ports.operations import Operations
@@ -72,45 +73,11 @@ _FAILURE = (
     "The request processing has failed because of an unknown error, exception or failure.",
 )
 
-#: No host that matches is longer; the bound keeps the memory of known ones small.
-_HOST_BYTES_MAX = 262
-_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
-
 _URL_PREFIX = PATH_PREFIX.encode()
 
 
-class _Host(Enum):
-    """What a ``Host`` header says."""
-
-    NONE = "none that is valid"
-    PLAIN = "the platform"
-    URL = "a function URL"
-
-
 #: Of nearly every request; a member of an enumeration takes longer to look up.
-_PLAIN = _Host.PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Something that is no AWS operation.
-
-    ``method`` None takes any. A ``prefix`` that ends in ``/`` takes every path below it, another
-    one only itself. ``for_root``: the account's root user alone may call it, and signs as ever.
-    """
-
-    method: str | None
-    prefix: bytes
-    handler: RouteHandler
-    for_root: bool = False
-
-    def matches(self, path: bytes) -> bool:
-        """Whether the path belongs to the route, whatever the method."""
-        return path.startswith(self.prefix) if self.prefix[-1:] == b"/" else path == self.prefix
-
-    def takes(self, method: str) -> bool:
-        """Whether the route serves the method; ``HEAD`` is a ``GET`` without the body."""
-        return self.method in (None, method) or (method == "HEAD" and self.method == "GET")
+_PLAIN = Host.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +91,7 @@ class BodyLimits:
 class _Call:
     """One request as far as it has got; what an error is rendered with."""
 
-    __slots__ = ("body", "head", "incoming", "operation", "request_id", "service")
+    __slots__ = ("body", "caller", "head", "incoming", "operation", "request_id", "service")
 
     def __init__(self, incoming: Incoming, request_id: str) -> None:
         self.incoming = incoming
@@ -132,6 +99,8 @@ class _Call:
         self.request_id = request_id
         self.service: str | None = None
         self.operation: OperationModel | None = None
+        #: Who was let in; None for calls that the audit log does not want.
+        self.caller: Caller | None = None
         self.body = b""
 
     @property
@@ -181,19 +150,26 @@ class EdgeApp:
         unsupported: Mapping[str, Mapping[str, str]] | None = None,
         function_urls: FunctionUrlServer | None = None,
         authorizer: Authorizer | None = None,
+        audit: AuditLog | None = None,
+        hosts: HostRules | None = None,
+        penalties: Penalties | None = None,
     ) -> None:
         """``operations`` maps botocore's service names to what is implemented of each.
 
         ``unsupported`` has the reason, by service and name, for operations that are not.
         With ``auth="off"`` everybody is the root user of ``account``, in the region that the
         request is signed for or sent to; ``region`` is for those that say neither.
-        Without an ``authorizer`` whoever has a key may do everything.
+        Without an ``authorizer`` whoever has a key may do everything, and without an ``audit``
+        nobody is told. ``hosts`` are the names that unsigned requests may know us by; None: any.
         """
+        self._account = account
+        self._hosts = hosts
+        self._asks_pages = hosts is not None and auth == "off"
         self._authorizer = authorizer
         self._operations = operations
         self._unsupported = unsupported or {}
         self._invoker = invoker
-        self._door = Door(keys, clock, account=account, auth=auth)
+        self._door = Door(keys, clock, account=account, auth=auth, penalties=penalties)
         self._ids = ids
         self._region = region
         self._routes = tuple(routes)
@@ -203,14 +179,20 @@ class EdgeApp:
         self._limits = limits or BodyLimits()
         self._payload_bytes_max = self._limits.payloads.bytes_max
         self._router = Router({name: models.service_model(name) for name in operations})
+        self._trail = Trail(audit, operations, self._router)
 
     async def handle(self, incoming: Incoming) -> Response | None:
         """Serve one request; None if its client is gone, or has got its answer piece by piece."""
-        call = _Call(incoming, self._ids.uuid())
+        call, wait_s = _Call(incoming, self._ids.uuid()), 0.0
         head = call.head
         try:
-            host = _host_of(head, http_1_0=incoming.http_1_0)
-            if host is not _PLAIN or head.raw_path.startswith(self._route_prefixes):
+            host = host_of(head, http_1_0=incoming.http_1_0)
+            beside = host is not _PLAIN or head.raw_path.startswith(self._route_prefixes)
+            if self._asks_pages or beside:
+                refusal = self._refusal_of_page(call, host)
+                if refusal is not None:
+                    return refusal
+            if beside:
                 answer = self._beside(call, host)
                 if answer is not None:
                     return await answer
@@ -218,24 +200,48 @@ class EdgeApp:
                 return await self._operate(call)
             except AuthFailure as failure:
                 error = refuse(failure, self._protocol(call))
+                self._turned_away(call, failure, error)
+                wait_s = self._door.penalty_s(failure, incoming)
             except AwsError as refusal:
                 error = refusal
+                self._note(call, error=refusal)
             except BodyTooLargeError as large:
                 error = self._too_large(call, large)
-            return self._render_error(call, error)
+            return await self._refused(call, error, wait_s)
         except ClientGoneError:
             return None
         except Exception:
             log.exception("edge.failed", extra={"request_id": call.request_id})
+            self._note(call, error=AwsError(*_FAILURES.get(call.service or "", _FAILURE)))
             return self._render_failure(call)
 
-    def _beside(self, call: _Call, host: _Host) -> Awaitable[Response | None] | None:
+    def _refusal_of_page(self, call: _Call, host: Host) -> Response | None:
+        """The answer to what a web page of somebody else may have sent; None: it did not.
+
+        Who signs has signed the host, and there are no browsers in sandboxes.
+        """
+        hosts, head, path = self._hosts, call.head, call.head.raw_path
+        if hosts is None or call.incoming.place or host is Host.NONE:
+            return None
+        is_url = host is Host.URL or path.startswith(_URL_PREFIX)
+        text = None
+        if self._asks_pages:
+            text = hosts.refusal(head) or (None if is_url else hosts.refusal_of_page(head))
+        elif host is _PLAIN and not any(
+            each.for_root and each.matches(path) for each in self._routes
+        ):
+            text = hosts.refusal(head)
+        if text is None:
+            return None
+        return call.response(bare_error(call.request, 403, "AccessDeniedException", text))
+
+    def _beside(self, call: _Call, host: Host) -> Awaitable[Response | None] | None:
         """The answer to a request that is for no service; None: it is for one."""
         path = call.head.raw_path
         urls = self._function_urls
-        if urls is not None and (host is _Host.URL or path.startswith(_URL_PREFIX)):
+        if urls is not None and (host is Host.URL or path.startswith(_URL_PREFIX)):
             return urls.serve(call.incoming, call.request_id)
-        if host is _Host.NONE:
+        if host is Host.NONE:
             return _want_one_host(call)
         route = next((route for route in self._routes if route.matches(path)), None)
         return None if route is None else self._serve_route(route, call)
@@ -257,11 +263,11 @@ class EdgeApp:
                 "RequestEntityTooLargeException",
                 f"Request must be smaller than {large.bytes_max} bytes",
             )
-        if route.for_root and (refusal := self._refusal_of_route(call)) is not None:
+        if route.for_root and (refusal := await self._refusal_of_route(call)) is not None:
             return bare_error(call.request, 403, "AccessDeniedException", refusal)
         return await route.handler(call.request)
 
-    def _refusal_of_route(self, call: _Call) -> str | None:
+    async def _refusal_of_route(self, call: _Call) -> str | None:
         """Why the request does not come from the account's root user; None: it does."""
         door = self._door
         try:
@@ -269,17 +275,15 @@ class EdgeApp:
             key = door.find_key(claim)
             principal, _ = door.admit(call.head, call.body, claim, key, None)
         except AuthFailure as failure:
+            await asyncio.sleep(door.penalty_s(failure, call.incoming))
             return failure.text
-        return None if principal.is_root else "Only the account's root user may see this."
+        if principal.is_root and principal.account == self._account:
+            return None
+        return "Only the root user of the platform's own account may see this."
 
     async def _operate(self, call: _Call) -> Response | None:
         head, door = call.head, self._door
-        try:
-            claim = door.read_claim(head)
-        except AuthFailure:
-            # Its error is rendered in the protocol of whatever service the request looks like.
-            call.service = self._router.pick(call.request, None)
-            raise
+        claim = self._claim_of(call)
         signing_name = None if claim is None else claim.service
         fast = signing_name in (None, "lambda") and is_invoke(head.method, head.raw_path)
         streams = (
@@ -287,8 +291,12 @@ class EdgeApp:
         )
         short_cut = fast or streams
         call.service = "lambda" if short_cut else self._router.pick(call.request, signing_name)
+        if claim is None and (opened := await self._try_open(call)) is not None:
+            return opened
         # Before the body is read: strangers must not fill our memory.
         key = door.find_key(claim)
+        if claim is not None and key is not None and not short_cut:
+            self._check_scope(call, claim)
         limits = self._limits
         body_hash = door.hash_of(head, key)
         bytes_max = self._payload_bytes_max if short_cut else limits.bytes_max
@@ -302,6 +310,8 @@ class EdgeApp:
         if seal is not None:
             call.body = await decode(seal, head, body)
         region = self._region_of(call) if claim is None else claim.region
+        if not short_cut or self._trail.of_invocations:
+            call.caller = Caller(principal, region)
         if not short_cut:
             return await self._run(call, principal, region, claim)
         invoke = parse_invoke(
@@ -312,11 +322,70 @@ class EdgeApp:
             principal=principal,
             region=region,
         )
+        if call.caller is not None:
+            call.caller.params = parameters_of(invoke)
         if self._authorizer is not None and not self._authorizer.may_invoke_nowait(invoke):
             await self._authorizer.authorize_invoke(invoke, _context(call, principal, region))
         if streams:
-            return await answer_stream(self._invoker, invoke, call.incoming)
-        return render_invoke(await self._invoker.invoke(invoke), call.request_id)
+            response = await answer_stream(self._invoker, invoke, call.incoming)
+        else:
+            response = render_invoke(await self._invoker.invoke(invoke), call.request_id)
+        if call.caller is not None:
+            self._note(call)
+        return response
+
+    def _claim_of(self, call: _Call) -> Claim | None:
+        """Who says to have signed the request."""
+        try:
+            return self._door.read_claim(call.head)
+        except AuthFailure:
+            # Its error is rendered in the protocol of whatever service the request looks like.
+            call.service = self._router.pick(call.request, None)
+            raise
+
+    async def _try_open(self, call: _Call) -> Response | None:
+        """Run an operation that nobody signs; None: the request is for none."""
+        if not (self._door.is_locked and open_operations.may_be_open(call.head)):
+            return None
+        if call.try_body(open_operations.BODY_BYTES_MAX) is None:
+            await call.read_body(open_operations.BODY_BYTES_MAX)
+        call.service = self._router.pick(call.request, None)
+        if not open_operations.is_open(call.service, call.head, call.body):
+            return None
+        stranger, region = open_operations.STRANGER, self._region_of(call)
+        call.caller = Caller(stranger, region)
+        return await self._run(call, stranger, region, None)
+
+    def _note(
+        self,
+        call: _Call,
+        *,
+        result: Mapping[str, Any] | None = None,
+        error: AwsError | None = None,
+    ) -> None:
+        """Tell the audit log what came of a call."""
+        if call.caller is not None:
+            self._trail.note(
+                call.incoming,
+                call.request_id,
+                call.service,
+                None if call.operation is None else call.operation.name,
+                call.caller,
+                result=result,
+                error=error,
+            )
+
+    def _turned_away(self, call: _Call, failure: AuthFailure, error: AwsError) -> None:
+        """Tell the audit log who was not let in."""
+        self._trail.turned_away(
+            call.incoming, call.request_id, call.service, self._region, failure, error
+        )
+
+    def _check_scope(self, call: _Call, claim: Claim) -> None:
+        misfit = self._router.misfit(call.request, claim.service, claim.region)
+        if misfit is not None:
+            call.service, text = misfit
+            raise AuthFailure(Refusal.MISMATCH, text)
 
     def _region_of(self, call: _Call) -> str:
         return host_region(call.request) or self._region
@@ -327,7 +396,7 @@ class EdgeApp:
         """Run an operation through the codec."""
         request, service = call.request, call.service
         if service is None:
-            raise _nobody_answers(request, claim)
+            raise nobody_answers(request, claim)
         codec = codec_for(service, request)
         call.operation, params = codec.parse(request)
         name = call.operation.name
@@ -340,10 +409,21 @@ class EdgeApp:
                 status=501,
             )
         context = _context(call, principal, region)
+        if call.caller is not None:
+            call.caller.params = params
         if self._authorizer is not None:
             await self._authorizer.authorize(context, service, name, params)
         result = await handler(context, params)
+        self._note(call, result=result)
         return call.response(codec.render(call.operation, result, call.request_id))
+
+    async def _refused(self, call: _Call, error: AwsError, wait_s: float) -> Response:
+        response = self._render_error(call, error)
+        if wait_s:
+            # Nobody holds on to the body meanwhile.
+            call.body = b""
+            await asyncio.sleep(wait_s)
+        return response
 
     def _render_error(self, call: _Call, error: AwsError) -> Response:
         request = call.request
@@ -363,9 +443,9 @@ class EdgeApp:
             return call.response(bare_error(call.request, 500, code, message))
 
     def _protocol(self, call: _Call) -> str:
-        """The protocol whose codes a refusal takes; where no service is known, rest-json's."""
+        """The protocol whose codes a refusal takes; where no service is known, it looks so."""
         if call.service is None:
-            return "rest-json"
+            return "query" if sent_as_form(call.request) else "rest-json"
         return str(codec_for(call.service, call.request).service.protocol)
 
     def _too_large(self, call: _Call, large: BodyTooLargeError) -> AwsError:
@@ -389,9 +469,11 @@ def _context(call: _Call, principal: Principal, region: str) -> RequestContext:
         account=principal.account,
         region=region,
         principal=principal,
-        endpoint=f"http://{call.head.fields.get(b'host', b'localhost').decode()}",
+        endpoint=f"{call.incoming.scheme}://{call.head.fields.get(b'host', b'localhost').decode()}",
         source_ip=call.incoming.source_ip,
         trace_header=_ascii(call.head.fields.get(b"x-amzn-trace-id")),
+        user_agent=_ascii(call.head.fields.get(b"user-agent")),
+        referer=_ascii(call.head.fields.get(b"referer")),
     )
 
 
@@ -402,33 +484,3 @@ def _ascii(value: bytes | None) -> str | None:
 async def _want_one_host(call: _Call) -> Response:
     text = "The request must have exactly one valid Host header."
     return call.response(bare_error(call.request, 400, "BadRequest", text))
-
-
-def _nobody_answers(request: HttpRequest, claim: Claim | None) -> AwsError:
-    """No service of ours fits. AWS has no such answer: its services have a host each."""
-    if claim is not None:
-        return AwsError(
-            "UnknownOperationException",
-            f"The service '{claim.service}' is not supported by Alonzo yet.",
-            status=501,
-        )
-    path = request.raw_path[:200].decode("latin-1")
-    return AwsError(
-        "UnknownOperationException", f"Nothing here answers {request.method} {path}", status=404
-    )
-
-
-def _host_of(head: Head, *, http_1_0: bool) -> _Host:
-    """There must be one host (RFC 9112, 3.2). A probe in HTTP/1.0 may do without."""
-    # Two hosts are folded into one text with a comma, which no host has.
-    host = head.fields.get(b"host")
-    if host is None:
-        return _Host.PLAIN if http_1_0 else _Host.NONE
-    return _read_host(host) if len(host) <= _HOST_BYTES_MAX else _Host.NONE
-
-
-@lru_cache(maxsize=1024)
-def _read_host(text: bytes) -> _Host:
-    if _HOST.fullmatch(text) is None:
-        return _Host.NONE
-    return _Host.URL if is_url_host(text) else _Host.PLAIN

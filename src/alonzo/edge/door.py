@@ -10,6 +10,8 @@ from typing import Literal
 
 from alonzo.edge.body_hash import BodyHash
 from alonzo.edge.http1.head import Head
+from alonzo.edge.http1.incoming import Incoming
+from alonzo.edge.penalties import Penalties
 from alonzo.edge.sigv4.chunked import decode_body
 from alonzo.edge.sigv4.claim import Claim, read_claim
 from alonzo.edge.sigv4.refusals import AuthFailure, Refusal
@@ -26,10 +28,19 @@ class Door:
     """Tells callers apart and strangers off."""
 
     def __init__(
-        self, keys: KeyRing, clock: Clock, *, account: str, auth: Literal["sigv4", "off"]
+        self,
+        keys: KeyRing,
+        clock: Clock,
+        *,
+        account: str,
+        auth: Literal["sigv4", "off"],
+        penalties: Penalties | None = None,
     ) -> None:
+        """Without ``penalties`` nobody who fails is kept waiting."""
         self._verifier = Verifier(keys, clock) if auth == "sigv4" else None
         self._account = account
+        self._clock = clock
+        self._penalties = penalties
 
     @property
     def is_locked(self) -> bool:
@@ -92,6 +103,18 @@ class Door:
             key_id = "" if claim is None else claim.terms.access_key_id
             return _root_user(self._account, key_id), unchecked_seal(head)
         return key.principal, self._verifier.verify(head, body, claim, key, body_sha256)
+
+    def penalty_s(self, failure: AuthFailure, incoming: Incoming) -> float:
+        """How long to wait with the refusal of a request, in seconds."""
+        if self._penalties is None or not failure.is_guess:
+            return 0.0
+        try:
+            claim = read_claim(incoming.head)
+        except AuthFailure:
+            claim = None
+        key_id = "" if claim is None else claim.terms.access_key_id
+        now_s = self._clock.monotonic_s()
+        return self._penalties.note(incoming.source_ip, incoming.place, key_id, now_s)
 
 
 def _root_user(account: str, access_key_id: str) -> Principal:

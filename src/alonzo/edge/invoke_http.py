@@ -18,7 +18,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from alonzo.edge.http1.head import Head
 from alonzo.edge.http1.response import Response, header_value
-from alonzo.model.arns import FUNCTION_NAME_PATTERN
+from alonzo.model.arns import FUNCTION_NAME_PATTERN, account_of_function
 from alonzo.model.errors import AwsError, validation
 from alonzo.model.invocations import InvocationType, InvokeRequest, InvokeResult
 from alonzo.model.limits import CLIENT_CONTEXT_BYTES_MAX
@@ -121,7 +121,7 @@ def parse_invoke(
         raise payload_too_large(len(body), kind, limits)
     return InvokeRequest(
         request_id=request_id,
-        account=principal.account,
+        account=account_of_function(name.text, principal.account),
         region=region,
         function_name=name.text,
         qualifier=qualifier,

@@ -15,7 +15,16 @@ from alonzo.lib.tasks import TaskScope
 class Listener:
     """One listening socket of an ``EdgeServer``, and the connections that came by it."""
 
-    def __init__(self, siblings: set[Listener], requests: TaskScope, connections_max: int) -> None:
+    def __init__(
+        self,
+        siblings: set[Listener],
+        requests: TaskScope,
+        connections_max: int,
+        *,
+        place: str = "",
+    ) -> None:
+        """``place`` names the sandbox that an inner listener is in; outside there is none."""
+        self.place = place
         self._siblings = siblings
         self._connections_max = connections_max
         self._server: asyncio.Server | None = None

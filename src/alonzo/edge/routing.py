@@ -19,8 +19,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 _RPC_PATH = re.compile(rb"/service/([^/]+)/operation/([^/]+)")
 _REGION = re.compile(r"(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d")
 _LABEL = re.compile(r"\{[^}]+\}")
+T = TypeVar("T")
+
+#: No valid host is longer.
+_HOST_BYTES_MAX = 262
+
 _FORM = b"application/x-www-form-urlencoded"
 
 #: A form body is searched for ``Action`` no further than this.
@@ -73,6 +79,44 @@ class Router:
             if chosen in candidates:
                 return chosen
         return candidates[0] if candidates else None
+
+    def misfit(
+        self, request: HttpRequest, signing_name: str, region: str
+    ) -> tuple[str, str] | None:
+        """The service that a signed request is for after all, and why its scope does not fit.
+
+        None where nothing but the scope tells. AWS's services have a host each and know their own
+        name and region; here they share one, so what tells is the target, the path, or a host such
+        as ``lambda.eu-west-1.localhost``. Texts are AWS's.
+        """
+        target = request.header(b"x-amz-target")
+        rpc = None if target is not None else _RPC_PATH.fullmatch(request.raw_path)
+        if target is not None:
+            meant = self._by_target.get(target.decode("latin-1").rpartition(".")[0])
+        elif rpc is not None:
+            meant = self._by_target.get(rpc[1].decode("latin-1"))
+        else:
+            meant = self._foreign_path(request, signing_name)
+        host = _service_host(request.header(b"host") or b"")
+        if meant is None and host is not None:
+            meant = self._by_endpoint.get(host[0])
+        if meant is None:
+            return None
+        name = self._models[meant].signing_name
+        if name != signing_name:
+            return meant, f"Credential should be scoped to correct service: '{name}'. "
+        if host is not None and host[0] in self._by_endpoint and host[1] != region:
+            return meant, f"Credential should be scoped to a valid Region, not '{region}'. "
+        return None
+
+    def _foreign_path(self, request: HttpRequest, signing_name: str) -> str | None:
+        """The REST service whose path this is, if whoever signed did so for no REST service."""
+        names = self._by_signing_name.get(signing_name, ())
+        if request.raw_path == b"/" or any(
+            self._models[name].protocol.startswith("rest-") for name in names
+        ):
+            return None
+        return self._by_path(request)
 
     def operation_name(self, request: HttpRequest, service: str) -> str | None:
         """The operation, as far as the head of the request tells it. For messages only."""
@@ -152,6 +196,17 @@ def host_region(request: HttpRequest) -> str | None:
     return _first(label for label in _host_labels(request) if _REGION.fullmatch(label))
 
 
+@lru_cache(maxsize=1024)
+def _service_host(host: bytes) -> tuple[str, str] | None:
+    """The service and the region of a host that names both, next to each other."""
+    if len(host) > _HOST_BYTES_MAX:
+        return None
+    labels = host.decode("latin-1").lower().partition(":")[0].split(".")
+    return _first(
+        (service, region) for service, region in pairwise(labels) if _REGION.fullmatch(region)
+    )
+
+
 def _host_labels(request: HttpRequest) -> list[str]:
     host = (request.header(b"host") or b"").decode("latin-1").lower()
     return host.partition(":")[0].split(".")
@@ -172,5 +227,5 @@ def _compile(path: str) -> re.Pattern[bytes]:
     return re.compile("".join(pieces).encode())
 
 
-def _first(names: Iterable[str]) -> str | None:
-    return next(iter(names), None)
+def _first(found: Iterable[T]) -> T | None:
+    return next(iter(found), None)

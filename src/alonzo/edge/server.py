@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 from alonzo.edge.http1.connection import Connection
 from alonzo.edge.http1.connections import Hall
 from alonzo.edge.http1.limits import ServerLimits
+from alonzo.edge.http1.tls import TlsConnection
 from alonzo.edge.listener import Listener
 from alonzo.lib.tasks import TaskScope
 
@@ -39,16 +42,26 @@ class EdgeServer:
         self._inner: set[Listener] = set()
         # Outer listeners that accept no more, with connections that are still open.
         self._draining: set[Listener] = set()
+        # Inner listeners so far, to tell sandboxes apart.
+        self._places = 0
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(
+        self, host: str, port: int, *, tls: Callable[[], ssl.SSLContext] | None = None
+    ) -> int:
         """Listen on an address; port 0 takes a free one. Returns the port.
+
+        With ``tls``, which is asked at each connection, nothing but TLS is spoken there.
 
         Raises:
             OSError: the address cannot be listened on.
         """
         limits = self._limits
         listener = Listener(self._outer, self._outer_requests, limits.connections_max)
-        return await listener.open(self._maker(listener), (host, port))
+        make: Callable[[], asyncio.Protocol] = self._maker(listener)
+        if tls is not None:
+            loop = asyncio.get_running_loop()
+            make = partial(TlsConnection, self._hall, listener, loop, tls, make)
+        return await listener.open(make, (host, port))
 
     async def serve_socket(self, sock: socket.socket) -> Listener:
         """Serve a socket that listens already, of whatever network namespace.
@@ -56,7 +69,13 @@ class EdgeServer:
         The socket is ours from now on, and closed with the listener or the server.
         """
         limits = self._limits
-        listener = Listener(self._inner, self._inner_requests, limits.inner_connections_max)
+        self._places += 1
+        listener = Listener(
+            self._inner,
+            self._inner_requests,
+            limits.inner_connections_max,
+            place=f"sandbox {self._places}",
+        )
         await listener.open(self._maker(listener), sock)
         return listener
 

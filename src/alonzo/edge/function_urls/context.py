@@ -23,7 +23,7 @@ def context_of(
     """The keys of a call. ``region`` is that of the function, ``tags`` are those of the caller."""
     keys: dict[str, str | tuple[str, ...]] = {
         "aws:sourceip": call.source_ip,
-        "aws:securetransport": "false",
+        "aws:securetransport": "true" if call.scheme == "https" else "false",
         "aws:currenttime": utc(call.now_s).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:epochtime": str(int(call.now_s)),
         "aws:requestedregion": region,

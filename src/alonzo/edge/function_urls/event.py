@@ -51,6 +51,7 @@ class Call:
     trace_header: str
     caller: Principal | None = None
     http_1_0: bool = False
+    scheme: str = "http"
 
 
 def render_event(call: Call, body: bytes) -> bytes:
@@ -140,8 +141,9 @@ def _headers(call: Call) -> dict[str, str]:
     before = headers.get("x-forwarded-for")
     headers["x-forwarded-for"] = f"{before}, {call.source_ip}" if before else call.source_ip
     # A proxy in front of us that ends TLS says so here.
-    headers.setdefault("x-forwarded-proto", "http")
-    headers.setdefault("x-forwarded-port", call.address.port or "80")
+    headers.setdefault("x-forwarded-proto", call.scheme)
+    default_port = "443" if call.scheme == "https" else "80"
+    headers.setdefault("x-forwarded-port", call.address.port or default_port)
     headers["x-amzn-trace-id"] = call.trace_header
     return headers
 

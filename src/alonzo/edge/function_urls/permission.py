@@ -33,7 +33,7 @@ _AUTH_TYPE = "lambda:functionurlauthtype"
 _VIA_URL = "lambda:invokedviafunctionurl"
 _FUNCTION_ARN = "lambda:functionarn"
 #: Keys that are the same for every call of a stranger to one URL.
-_FIXED_KEYS = frozenset({_AUTH_TYPE, _VIA_URL, _FUNCTION_ARN})
+_FIXED_KEYS = frozenset({_AUTH_TYPE, _VIA_URL, _FUNCTION_ARN, "aws:resourceaccount"})
 
 #: Policies kept ready, and decisions about strangers; each text is 20 KiB at most.
 _KEPT_MAX = 256
@@ -51,6 +51,13 @@ def admits_stranger(url: FunctionUrl, context: Context) -> bool:
     if policy.context_keys <= _FIXED_KEYS:
         return _admits_any_stranger(url.policy, url.arn, url.key.account, url.auth_type)
     return _admits(policy, url.arn, url.key.account, url.auth_type, anonymous(), context=context)
+
+
+def keys_asked(url: FunctionUrl, own: Policies) -> frozenset[str]:
+    """What the policies of a signed caller, and the function's, want to know of a call."""
+    policy = _compiled(url.policy)
+    asked = own.context_keys()
+    return asked if policy is None else asked | policy.context_keys
 
 
 def admits(url: FunctionUrl, caller: Caller, own: Policies, context: Context) -> bool:
@@ -77,7 +84,7 @@ def _admits(
     context: Context,
 ) -> bool:
     policies = Policies(resource=policy) if own is None else replace(own, resource=policy)
-    about = {**context, _FUNCTION_ARN: arn}
+    about = {"aws:resourceaccount": account, **context, _FUNCTION_ARN: arn}
     return all(
         evaluate(Request(action, arn, caller, account, {**about, key: value}), policies).allowed
         for action, key, value in (

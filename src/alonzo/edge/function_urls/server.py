@@ -22,7 +22,7 @@ from alonzo.edge.function_urls.address import address_of
 from alonzo.edge.function_urls.context import context_of
 from alonzo.edge.function_urls.cors import answers_preflight, preflight_headers, with_cors
 from alonzo.edge.function_urls.event import Call, render_event
-from alonzo.edge.function_urls.permission import admits, admits_stranger
+from alonzo.edge.function_urls.permission import admits, admits_stranger, keys_asked
 from alonzo.edge.function_urls.prelude import split_whole
 from alonzo.edge.function_urls.refusals import RefusedError
 from alonzo.edge.function_urls.result import Answer, MalformedResultError, read_result
@@ -41,6 +41,7 @@ from alonzo.model.function_urls import IAM, RESPONSE_STREAM, FunctionUrl
 from alonzo.model.invocations import InvocationType, InvokeRequest
 from alonzo.model.metering import LambdaMetric, Uncounted
 from alonzo.model.payloads import PayloadLimits
+from alonzo.model.ports.identity import ResourceFacts
 from alonzo.model.ports.invoking import FunctionUrls, Invoker, StandingOf
 from alonzo.model.ports.logs import FunctionMetrics
 
@@ -71,8 +72,13 @@ class FunctionUrlServer:
         ids: IdSource,
         limits: PayloadLimits | None = None,
         metrics: FunctionMetrics | None = None,
+        facts: ResourceFacts | None = None,
     ) -> None:
-        """``door`` tells who signed, where somebody must; ``standing_of``, what they may."""
+        """``door`` tells who signed, where somebody must; ``standing_of``, what they may.
+
+        ``facts`` has the tags of functions, for policies that ask for them.
+        """
+        self._facts = facts
         self._urls = urls
         self._invoker = invoker
         self._door = door
@@ -102,6 +108,7 @@ class FunctionUrlServer:
             now_s=now_s,
             trace_header=self._trace_header(head, now_s),
             http_1_0=incoming.http_1_0,
+            scheme=incoming.scheme,
         )
         finish = partial(self._finished, url, call, incoming, self._clock.monotonic_s())
         if url.cors is not None and answers_preflight(head):
@@ -115,6 +122,7 @@ class FunctionUrlServer:
         except RefusedError as refused:
             return finish(refused.answer, None)
         except AuthFailure as failure:
+            await asyncio.sleep(self._door.penalty_s(failure, incoming))
             return finish(refusals.unauthenticated(failure), None)
         except BodyTooLargeError:
             return finish(refusals.too_large(self._bytes_max), None)
@@ -155,6 +163,9 @@ class FunctionUrlServer:
         principal, seal = door.admit(head, body, claim, key, body_sha256)
         own = await self._standing_of(principal)
         context = context_of(call, url.key.region, principal, own.tags)
+        if self._facts is not None:
+            found = await self._facts.find(url.arn, keys_asked(url, own.policies))
+            context = {**found, **context}
         if not admits(url, caller_of(principal), own.policies, context):
             raise RefusedError(refusals.forbidden())
         if seal is not None:

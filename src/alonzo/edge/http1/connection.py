@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import deque
 from typing import cast
 
@@ -64,6 +65,12 @@ class Connection(asyncio.Protocol):
         # A Unix socket's is a text, and empty.
         peer: tuple[str, int] | str | None = transport.get_extra_info("peername")
         self._receiver.source_ip = peer[0] if isinstance(peer, tuple) else ""
+        self._receiver.place = self._listener.place
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._receiver.scheme = "https"
+            cipher = tls.cipher()
+            self._receiver.tls = (tls.version() or "", "" if cipher is None else cipher[0])
         full = len(hall.connections) >= limits.connections_max
         hall.connections.add(self)
         if hall.stopping or full or not self._listener.try_admit(self):

@@ -79,8 +79,11 @@ class Incoming:
         "http_1_0",
         "keep_alive",
         "outlet",
+        "place",
+        "scheme",
         "source_ip",
         "started",
+        "tls",
         "whole",
     )
 
@@ -93,9 +96,18 @@ class Incoming:
         http_1_0: bool,
         keep_alive: bool,
         expects_continue: bool,
+        scheme: str = "http",
+        place: str = "",
+        tls: tuple[str, str] | None = None,
     ) -> None:
         self.head = head
         self.source_ip = source_ip
+        #: ``https`` under TLS.
+        self.scheme = scheme
+        #: The sandbox that it comes from; empty: it comes from outside.
+        self.place = place
+        #: Version and cipher suite under TLS.
+        self.tls = tls
         self.http_1_0 = http_1_0
         self.keep_alive = keep_alive
         #: The client waits for ``100 Continue`` before it sends the body.

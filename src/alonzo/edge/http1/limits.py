@@ -14,6 +14,8 @@ class ServerLimits:
     inner_connections_max: int = 128
     head_bytes_max: int = 64 * 1024
     head_timeout_s: float = 20.0
+    #: From the first byte of TLS to the end of its handshake.
+    handshake_timeout_s: float = 10.0
     #: A body, as long as it moves at all.
     body_timeout_s: float = 900.0
     #: A body that does not move.

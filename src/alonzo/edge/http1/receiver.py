@@ -71,6 +71,11 @@ class Receiver:
         self._discarded_bytes = 0
         #: Whose bytes come in, for connections that have no address.
         self.source_ip = ""
+        #: ``https`` under TLS, and the sandbox at the other end, if it is one.
+        self.scheme = "http"
+        self.place = ""
+        #: Version and cipher suite under TLS.
+        self.tls: tuple[str, str] | None = None
         #: A request is not whole yet; nor is its head.
         self.in_message = False
         self.in_head = False
@@ -201,6 +206,9 @@ class Receiver:
             expects_continue=(
                 expects is not None and not http_1_0 and expects.lower() == b"100-continue"
             ),
+            scheme=self.scheme,
+            place=self.place,
+            tls=self.tls,
         )
         if not self._sink.begin(self.incoming):
             raise _OverLimitError

@@ -42,6 +42,10 @@ class AuthFailure(Exception):
         super().__init__(refusal)
         self.refusal = refusal
         self.text = TEXTS[refusal] if text is None else text
+        #: Whoever knows key and secret does not get here, however wrong their clock or scope is.
+        self.is_guess = refusal is Refusal.UNKNOWN_KEY or (
+            refusal is Refusal.MISMATCH and text is None
+        )
 
 
 _JSON_CODES = {
