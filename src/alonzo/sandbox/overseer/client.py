@@ -184,12 +184,13 @@ class Overseer:
                 self._notice(notice)
         except BlockingIOError:
             return
-        except (OSError, frames.FrameError, KeyError):
+        except (OSError, frames.FrameError, KeyError, TypeError, ValueError):
+            # It runs beside the function's processes: nothing that it says is to be relied on.
             self.close()
 
     def _notice(self, notice: dict[str, Any]) -> None:
         if "exited" in notice:
-            self.peak_bytes = max(self.peak_bytes, notice["peak"])
+            self.peak_bytes = max(self.peak_bytes, int(notice["peak"]))
             process = self._processes.pop(notice["exited"], None)
             if process is not None:
                 code = _exit_code(notice["status"])
@@ -205,7 +206,7 @@ class Overseer:
             if answer is not None and not answer.done():
                 answer.set_result(None)
         elif not self._ready.done():
-            self.pid = notice["ready"]
+            self.pid = int(notice["ready"])
             self._ready.set_result(None)
 
     def _status(self, code: int) -> ExitStatus:

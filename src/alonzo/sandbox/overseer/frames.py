@@ -71,6 +71,9 @@ class Receiver:
                 self._descriptors.extend(rights)
         if not data:
             return None
+        if len(self._descriptors) > 2 * DESCRIPTORS_MAX:
+            # Each read brings those of one message: a peer that sends more fills our table.
+            raise FrameError("descriptors without messages")
         self._data += data
         return self._whole()
 
@@ -84,7 +87,7 @@ class Receiver:
                 return
             try:
                 message: Any = json.loads(bytes(self._data[_HEAD.size : end]))
-            except ValueError as err:
+            except (ValueError, RecursionError) as err:
                 raise FrameError("a message is no JSON") from err
             if not isinstance(message, dict) or len(self._descriptors) < count:
                 raise FrameError("a message is no object, or lacks descriptors")

@@ -76,7 +76,9 @@ class Overseer:
         return True
 
     def _tell(self, notice: dict[str, Any]) -> None:
-        self._control.sendall(frames.encode(notice))
+        # The daemon may be gone; that is heard of where orders come in.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._control.sendall(frames.encode(notice))
 
     def _obey(self, order: dict[str, Any], descriptors: list[int]) -> None:
         name = order["name"]
