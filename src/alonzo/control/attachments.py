@@ -1,9 +1,9 @@
 """What a function may ask for that lies outside of it: a VPC, file systems in one, a KMS key. Pure.
 
-All of it is checked, kept and shown as AWS does. None of it exists here, so a version that asks for
-any is not deployed: it fails with the reason code that AWS has for what cannot be found, and an
-update of that kind leaves serving what serves. Nothing runs outside of the network that it asked
-for.
+All of it is checked, kept and shown as AWS does. VPCs and file systems do not exist here, so a
+version that asks for any is not deployed: it fails with the reason code that AWS has for what
+cannot be found, and an update of that kind leaves serving what serves. Nothing runs outside of the
+network that it asked for. What a key is for, ``environment.py`` says.
 
 Source: Lambda API, VpcConfig, FileSystemConfig, KMSKeyArn; recorded responses.
 """
@@ -71,11 +71,5 @@ def unmet(configuration: Mapping[str, Any]) -> Reason | None:
             "InvalidSubnet",
             f"The subnet {subnets[0]} does not exist: there are no VPCs here. Take VpcConfig and "
             "FileSystemConfigs away.",
-        )
-    if key := configuration.get("KMSKeyArn"):
-        return Reason(
-            "KMSKeyNotFound",
-            f"The key {key} cannot be used: functions are not encrypted with keys of KMS. Take "
-            "KMSKeyArn away; code is encrypted at rest all the same.",
         )
     return None

@@ -136,7 +136,7 @@ class Deployer:
             try:
                 async with asyncio.timeout(PREPARE_S_MAX):
                     await self._code.prepare(record.code.sha256)
-                    if record.layers:
+                    if record.layer_digests:
                         await self._code.prepare_layers(record.layer_digests)
             except CodeError as error:
                 return Reason("InvalidZipFileException", str(error))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alonzo.control.aliases import AliasRecord
-from alonzo.control.records import Code, VersionRecord
+from alonzo.control.records import NO_CODE, Code, VersionRecord
 from alonzo.control.targets import dead_letter_target
 from alonzo.lib.clock import utc
 from alonzo.model.arns import LATEST, runtime_version_arn
@@ -96,6 +96,8 @@ def serving(record: VersionRecord, generation: str) -> ServingVersion:
         tmp_mib=configuration["EphemeralStorage"]["Size"],
         architecture=configuration["Architectures"][0],
         environment=environment.get("Variables", {}),
+        sealed_environment=environment.get("Sealed", ""),
+        kms_key=configuration.get("KMSKeyArn"),
         log_group=logging_config["LogGroup"],
         log_format=logging_config["LogFormat"],
         application_log_level=logging_config.get("ApplicationLogLevel"),
@@ -103,5 +105,6 @@ def serving(record: VersionRecord, generation: str) -> ServingVersion:
         tracing_mode=configuration["TracingConfig"]["Mode"],
         tenant_isolation="TenancyConfig" in configuration,
         dead_letter=dead_letter_target(configuration),
+        parameters_extension=any(layer.code == NO_CODE for layer in record.layers),
         snap_start=record.version != LATEST and configuration["SnapStart"]["ApplyOn"] != "None",
     )

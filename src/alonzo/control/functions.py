@@ -28,8 +28,11 @@ from alonzo.control.api import (
     versions,
 )
 from alonzo.control.downloads import CodeDownloads
+from alonzo.control.environment import Variables
+from alonzo.control.event_sources.sources import NoPollers
 from alonzo.control.links import CodeLinks
 from alonzo.control.objects import NoObjects
+from alonzo.control.old_variables import OldVariables
 from alonzo.control.packages import Packages
 from alonzo.control.rules import RuntimeCatalog
 from alonzo.control.settings import ControlSettings
@@ -41,8 +44,10 @@ from alonzo.model.context import RequestContext
 from alonzo.model.deliveries import DestinationChecks
 from alonzo.model.http import RouteHandler
 from alonzo.model.ports.code import ObjectReader
+from alonzo.model.ports.event_sources import SourceChecks
 from alonzo.model.ports.invoking import ProvisionedConcurrency
 from alonzo.model.ports.operations import Operations
+from alonzo.model.ports.variables import FunctionKeys
 from alonzo.store.base import Store
 from alonzo.store.blobs import BlobStore
 
@@ -143,12 +148,18 @@ class ControlPlane:
         provisioned: ProvisionedConcurrency,
         objects: ObjectReader | None = None,
         targets: DestinationChecks | None = None,
+        keys: FunctionKeys | None = None,
+        sources: SourceChecks | None = None,
     ) -> None:
         """``objects`` is where S3 is to be found; None where there is none.
 
         ``targets`` knows of destinations and dead-letter queues; None: only functions can be any.
+        ``keys`` seal environment variables; None: there is no KMS, and they are kept as they are.
+        ``sources`` knows of sources of events; None: none runs here.
         """
         links = CodeLinks(settings.link_key, clock)
+        variables = Variables(keys, settings.link_key)
+        self._old = OldVariables(store, variables)
         tools = Tools(
             store=store,
             packages=Packages(store, blobs, clock=clock, settings=settings),
@@ -160,8 +171,14 @@ class ControlPlane:
             objects=objects or NoObjects(),
             provisioned=provisioned,
             targets=targets or OnlyFunctions(),
+            sources=sources or NoPollers(),
+            variables=variables,
         )
         self.operations: Operations = {
             name: partial(operation, tools) for name, operation in OPERATIONS.items()
         }
         self.download: RouteHandler = CodeDownloads(links, blobs)
+
+    async def seal_old(self) -> None:
+        """Seal the variables that an earlier release kept in plain text."""
+        await self._old.seal()

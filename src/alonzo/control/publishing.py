@@ -28,6 +28,9 @@ def content_digest(latest: VersionRecord) -> str:
         for member, value in latest.configuration.items()
         if member not in _NOT_CONTENT
     }
+    if "Digest" in (environment := content.get("Environment", {})):
+        # Sealed once more, the same variables look different.
+        content["Environment"] = environment["Digest"]
     text = json.dumps([latest.code.sha256, content], separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

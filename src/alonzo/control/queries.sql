@@ -100,6 +100,13 @@ WHERE account = :account AND region = :region AND name = :name AND version = :ve
 INSERT INTO function_version_layer (account, region, name, version, tree, code_sha256)
 VALUES (:account, :region, :name, :version, :tree, :code_sha256);
 
+-- name: list_plain
+-- In a JSON text no value holds a quote that is not escaped, so this finds members and no values.
+SELECT * FROM function_version
+WHERE (account, region, name, number) > (:account, :region, :name, :number)
+  AND (document LIKE '%"Environment":{"Variables":{"%' OR serving LIKE '%"environment":{"%')
+ORDER BY account, region, name, number LIMIT :rows_max;
+
 -- name: list_deploying
 SELECT * FROM function_version
 WHERE deploying = 1 ORDER BY account, region, name, version LIMIT :rows_max;

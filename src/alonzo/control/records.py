@@ -28,6 +28,10 @@ class Code:
     unzipped_bytes: int
 
 
+#: Of a layer of AWS's that the platform stands in for.
+NO_CODE = Code("", 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class BoundLayer:
     """A layer version as a function keeps it: nothing that becomes of the layer changes it."""
@@ -62,7 +66,7 @@ class VersionRecord:
     @property
     def layer_digests(self) -> tuple[str, ...]:
         """The packages of its layers, in their order."""
-        return tuple(layer.code.sha256 for layer in self.layers)
+        return tuple(layer.code.sha256 for layer in self.layers if layer.code != NO_CODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +280,18 @@ def list_versions(
     """The versions of one function whose numbers come after ``after``; ``$LATEST`` is 0."""
     rows = db.all(Q.list_versions, _columns(key) | {"after": after, "rows_max": rows_max})
     return [_record(row) for row in rows]
+
+
+def list_plain(
+    db: Connection, *, after: tuple[str, str, str, int], rows_max: int
+) -> list[VersionRecord]:
+    """Some of the versions, of every account, whose variables are in plain text.
+
+    ``after`` is the account, region, name and number of the last one seen.
+    """
+    account, region, name, number = after
+    where = {"account": account, "region": region, "name": name, "number": number}
+    return [_record(row) for row in db.all(Q.list_plain, where | {"rows_max": rows_max})]
 
 
 def list_deploying(db: Connection, *, rows_max: int) -> list[VersionRecord]:

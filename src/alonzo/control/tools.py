@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from alonzo.control.environment import Variables
 from alonzo.control.links import CodeLinks
 from alonzo.control.objects import read_package
 from alonzo.control.packages import Packages
@@ -17,6 +18,7 @@ from alonzo.lib.ids import IdSource
 from alonzo.model.context import RequestContext
 from alonzo.model.deliveries import DestinationChecks
 from alonzo.model.ports.code import ObjectReader
+from alonzo.model.ports.event_sources import SourceChecks
 from alonzo.model.ports.invoking import ProvisionedConcurrency
 from alonzo.store.base import Store
 
@@ -35,6 +37,8 @@ class Tools:
     objects: ObjectReader
     provisioned: ProvisionedConcurrency
     targets: DestinationChecks
+    sources: SourceChecks
+    variables: Variables
 
     def rules(self) -> Rules:
         """The rules as of now: some depend on the date."""

@@ -30,6 +30,7 @@ from alonzo.environments.journal import Journal
 from alonzo.environments.machine import Event, State
 from alonzo.environments.moving_in import move_in
 from alonzo.environments.package import Package
+from alonzo.environments.parameters_extension import ParametersExtension
 from alonzo.environments.report import response_spans
 from alonzo.environments.reporter import OpenReport, Reporter
 from alonzo.environments.signals import (
@@ -209,6 +210,7 @@ class Environment:
         extensions = Extensions(
             self._home.sandbox, self._extensions, facts_of(version), self._reporter, self._around
         )
+        self._home.parameters = ParametersExtension.wanted(version, self._around)
         if self._restores:
             variables = variables_of_restore(extensions, version, self._around)
             self._reporter.restore_start(runtime_version(version, self._package))

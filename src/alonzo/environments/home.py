@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from alonzo.environments.extensions import wrapper
 from alonzo.environments.extensions.runner import Extensions
 from alonzo.environments.output import OnEvents
+from alonzo.environments.parameters_extension import ParametersExtension
 from alonzo.environments.runtime_process import RuntimeProcess
 from alonzo.environments.signals import (
     Failed,
@@ -26,8 +27,13 @@ from alonzo.environments.signals import (
     TimedOut,
 )
 from alonzo.environments.surroundings import Surroundings
-from alonzo.environments.values import Reply
-from alonzo.environments.variables import RUNTIME_API_PORT, runtime_variables, zygote_variables
+from alonzo.environments.values import EnvironmentSettings, Reply
+from alonzo.environments.variables import (
+    LISTENS,
+    RUNTIME_API_PORT,
+    runtime_variables,
+    zygote_variables,
+)
 from alonzo.model.functions import ServingVersion
 from alonzo.runtimes.base import Launch, VisiblePath
 from alonzo.sandbox.base import (
@@ -41,6 +47,9 @@ from alonzo.sandbox.base import (
 )
 
 NO_ENTRYPOINT = "Runtime.InvalidEntrypoint"
+
+#: For init, for the last work of extensions, and for environments that are old and not yet ended.
+_CREDENTIALS_SPARE_S = 900.0
 
 
 class Rung(Enum):
@@ -56,15 +65,22 @@ class Rung(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What tells homes apart before they are fitted. On the rung EXEC only ``paths`` does.
+    """What tells homes apart before they are fitted. On the rung EXEC ``paths`` and ``ports`` do.
 
-    ``known`` are variables of the function, by name, with which a process was parked.
+    ``known`` are variables of the function, by name, with which a process was parked. ``ports`` are
+    those that the sandbox listens on beside the usual ones.
     """
 
     rung: Rung
     paths: tuple[VisiblePath, ...]
     argv: tuple[str, ...] = ()
     known: tuple[tuple[str, str], ...] = ()
+    ports: tuple[int, ...] = ()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Variables of a function that this would be the kind for."""
+        return dict((*self.known, *((LISTENS, str(port)) for port in self.ports)))
 
 
 def rungs_of(launch: Launch, variables: Mapping[str, str]) -> tuple[Rung, ...]:
@@ -85,10 +101,11 @@ def rungs_of(launch: Launch, variables: Mapping[str, str]) -> tuple[Rung, ...]:
 
 def kind_of(launch: Launch, rung: Rung, variables: Mapping[str, str]) -> Kind:
     """The kind of home for ``launch`` on that rung, for a function with those ``variables``."""
+    ports = (int(variables[LISTENS]),) if LISTENS in variables else ()
     if rung is Rung.EXEC:
-        return Kind(rung, launch.paths)
+        return Kind(rung, launch.paths, ports=ports)
     known = tuple((name, variables[name]) for name in launch.parks_with)
-    return Kind(rung, launch.paths, launch.argv, known)
+    return Kind(rung, launch.paths, launch.argv, known, ports)
 
 
 class Home:
@@ -102,6 +119,7 @@ class Home:
         self.sandbox = sandbox
         self.runtime: RuntimeProcess | None = None
         self.extensions: Extensions | None = None
+        self.parameters: ParametersExtension | None = None
         self.on_end: Callable[[], None] = nothing
         self._rung = rung
         self._around = around
@@ -117,12 +135,13 @@ class Home:
         around: Surroundings,
         *,
         known: Mapping[str, str] | None = None,
+        ports: tuple[int, ...] = (),
         create: Callable[[SandboxSpec], Awaitable[Sandbox]] | None = None,
     ) -> Home:
         """Make one, with a parked process unless the rung is EXEC.
 
-        ``known`` are the variables that its ``Kind`` has. ``create`` makes the sandbox; None: the
-        backend does.
+        ``known`` and ``ports`` are those that its ``Kind`` has. ``create`` makes the sandbox; None:
+        the backend does.
 
         Raises:
             ZygoteError: the rung is FORK, and forks do not work on this host.
@@ -135,7 +154,9 @@ class Home:
                 processes_max=settings.processes_max,
                 mounts=tuple(Mount(path.source, path.target) for path in launch.paths),
                 zygote=_zygote(launch) if rung is Rung.FORK else None,
-                listen_ports=(settings.endpoint_port, RUNTIME_API_PORT),
+                listen_ports=tuple(
+                    dict.fromkeys((settings.endpoint_port, RUNTIME_API_PORT, *ports))
+                ),
             )
         )
         home = cls(sandbox, rung, around)
@@ -203,6 +224,8 @@ class Home:
             self.runtime.adopt(on_idle_loss=on_idle_loss, emit=emit, extensions=extensions)
         try:
             async with asyncio.timeout(timeout_s):
+                if self.parameters is not None:
+                    await self.parameters.open(self.sandbox, variables)
                 failure = await extensions.start(variables_of_extensions)
                 if failure is not None:
                     return Failed(failure.error_type, failure.message)
@@ -275,8 +298,8 @@ class Home:
             log_stream=log_stream,
             credentials=around.credentials.issue(
                 role_arn=version.role,
-                session_name=version.key.name,
-                duration_s=int(2 * around.settings.age_s_max),
+                function_arn=version.key.arn,
+                duration_s=credentials_s(version, around.settings),
             ),
             endpoint_port=self.port(around.settings.endpoint_port),
             runtime_api_port=self.port(RUNTIME_API_PORT),
@@ -293,6 +316,7 @@ class Home:
         """End every process of the sandbox; ``/tmp`` stays."""
         runtime, self.runtime = self.runtime, None
         extensions, self.extensions = self.extensions, None
+        self._close_parameters()
         self.sandbox.limit_cpu_nowait(None)
         try:
             await self.sandbox.kill()
@@ -303,11 +327,17 @@ class Home:
                 extensions.close()
                 extensions.forget_waiting()
 
+    def _close_parameters(self) -> None:
+        if self.parameters is not None:
+            self.parameters.close()
+            self.parameters = None
+
     async def close(self) -> None:
         """End everything and leave no trace. Safe to call twice."""
         self._ended = True
         if self._stop_endpoint is not None:
             self._stop_endpoint()
+        self._close_parameters()
         if self.runtime is not None:
             self.runtime.close()
             self.runtime = None
@@ -318,6 +348,15 @@ class Home:
             self._watcher.cancel()
         self.sandbox.limit_cpu_nowait(None)
         await self.sandbox.close()
+
+
+def credentials_s(version: ServingVersion, settings: EnvironmentSettings) -> int:
+    """How long the credentials of an environment are good, in seconds.
+
+    An environment that is too old takes no call, so its last one ends within its timeout: what has
+    the keys is replaced before they expire, and what they are stolen for ends soon after.
+    """
+    return int(settings.age_s_max + version.timeout_s + _CREDENTIALS_SPARE_S)
 
 
 def _zygote(launch: Launch) -> Zygote:

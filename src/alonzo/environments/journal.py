@@ -31,6 +31,8 @@ class Journal:
             version.key.region,
             version.log_group,
             stream_name(version, self._born_at_s, suffix),
+            version.role,
+            version.key.name,
         )
         self._tail: bytes | None = None
 

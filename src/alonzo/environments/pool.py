@@ -139,6 +139,7 @@ class Pool:
             ScalingRateError: it needs one more, and its function has gained enough for now.
             RuntimeUnavailableError: this host cannot run the version's runtime.
             CodeError, SandboxError: no environment could be made, or it was ended meanwhile.
+            AwsError: its variables cannot be opened, or its snapshot not be restored.
         """
         tenant_id = invocation.tenant_id if version.tenant_isolation else None
         if environment is None:
@@ -283,6 +284,7 @@ class Pool:
         self, version: ServingVersion, *, tenant_id: str | None = None, provisioned: bool = False
     ) -> Environment:
         package = await self._packages.prepare(version)
+        version = await self._around.variables.open(version)
         await self._make_room(version, package)
         environment = Environment(
             version,
@@ -385,6 +387,7 @@ class Pool:
             return
         try:
             package = await self._packages.prepare(version)
+            version = await self._around.variables.open(version)
         except (*_USERS_ERRORS, OSError) as err:
             log.info("environment.not_expected", extra={"function": version.arn, "error": str(err)})
         else:
@@ -397,6 +400,10 @@ class Pool:
     async def prepare(self, version: ServingVersion) -> SnapshotFailure | None:
         """See ``model.ports.code.SnapshotMaker``."""
         package = await self._packages.prepare(version)
+        try:
+            version = await self._around.variables.open(version)
+        except AwsError as err:
+            return SnapshotFailure(err.code, err.message)
         failed = await self._snapshots.prepare(version, package)
         if failed is None:
             return None

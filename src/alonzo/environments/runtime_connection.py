@@ -46,7 +46,7 @@ _JOIN_BYTES_MAX = 1 << 16
 
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
-    for status in (200, 202, 400, 403, 404, 405, 413, 500)
+    for status in (200, 202, 400, 401, 403, 404, 405, 413, 500)
 }
 _JSON_CONTENT = (("Content-Type", "application/json"),)
 

@@ -53,7 +53,7 @@ class CredentialsApi:
             self._issued_at_s = now_s
             self._key = self._around.credentials.issue(
                 role_arn=self._version.role,
-                session_name=self._version.key.name,
+                function_arn=self._version.key.arn,
                 duration_s=_SESSION_S,
             )
         document = {

@@ -28,6 +28,8 @@ from alonzo.environments.home import Home, Rung, nothing, rungs_of
 from alonzo.environments.inits import InitFailure, init_failure
 from alonzo.environments.journal import Journal
 from alonzo.environments.package import Package
+from alonzo.environments.parameters_extension import ParametersExtension
+from alonzo.environments.parameters_rules import port_of
 from alonzo.environments.reporter import Reporter
 from alonzo.environments.snapshot_credentials import CredentialsApi
 from alonzo.environments.snapshot_rules import (
@@ -169,7 +171,11 @@ class Snapshots:
         self, version: ServingVersion, package: Package, backend: TemplateBackend
     ) -> _Snapshot:
         home = await Home.make(
-            package.launch, Rung.FORK, self._around, create=backend.create_template
+            package.launch,
+            Rung.FORK,
+            self._around,
+            ports=_ports(version),
+            create=backend.create_template,
         )
         try:
             await home.fit(Fitting(version.memory_mib, version.tmp_mib, package.mounts))
@@ -201,6 +207,7 @@ class Snapshots:
         snapshot = _Snapshot(version, package, home, extensions, used_at_s=clock.monotonic_s())
         reporter.init_start("init", runtime_version(version, package))
         began_s = clock.monotonic_s()
+        home.parameters = ParametersExtension.wanted(version, around)
         signal = await home.run(
             package.launch,
             variables,
@@ -251,7 +258,9 @@ class Snapshots:
         async def clone(spec: SandboxSpec) -> Sandbox:
             return await template.clone(spec.id, fitting)
 
-        home = await Home.make(snapshot.package.launch, Rung.FORK, self._around, create=clone)
+        home = await Home.make(
+            snapshot.package.launch, Rung.FORK, self._around, ports=_ports(version), create=clone
+        )
         snapshot.clones.add(home)
         self._tasks.spawn(self._watch(snapshot, home), name=f"fork {home.sandbox.id}")
         return home
@@ -334,6 +343,11 @@ class _InitFailedError(NoSnapshotError):
     def __init__(self, failure: InitFailure) -> None:
         super().__init__(f"the init that was to be its snapshot failed: {failure.error_type}")
         self.failure = failure
+
+
+def _ports(version: ServingVersion) -> tuple[int, ...]:
+    port = port_of(version)
+    return () if port is None else (port,)
 
 
 def _extensions(package: Package) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class _Shelf:
         """What there is to say for it."""
         exec_only = self.kind.rung is Rung.EXEC
         n_bytes = PARKED_BYTES if exec_only else self.launch.parked_bytes
-        return Demand(self.heat, n_bytes, lasting=not self.kind.known)
+        return Demand(self.heat, n_bytes, lasting=not self.kind.variables)
 
     @property
     def is_bare(self) -> bool:
@@ -242,7 +242,7 @@ class Stock:
             self._close(home)
         while (wish := shelf.next_waiting()) is not None:
             wish.set_exception(err)
-        self._shelf(launch, self._kind(launch, dict(kind.known))).heat = shelf.heat
+        self._shelf(launch, self._kind(launch, kind.variables)).heat = shelf.heat
         self._wake.set()
 
     def _try_again(self, now_s: float) -> None:
@@ -260,7 +260,7 @@ class Stock:
         except SandboxError:  # Of another cause, which says nothing about the rung.
             outage.until_s = self._around.clock.monotonic_s() + outage.pause_s
         else:
-            meanwhile = self._kind(outage.launch, dict(outage.kind.known))
+            meanwhile = self._kind(outage.launch, outage.kind.variables)
             self._outages.pop(outage.kind, None)
             self._clear(meanwhile)
             log.warning("stock.zygote_works_again", extra={"argv": outage.launch.argv})
@@ -295,7 +295,9 @@ class Stock:
         self._makers.spawn(self._make(shelf), name="make a home")
 
     async def _make_home(self, launch: Launch, kind: Kind) -> Home:
-        return await Home.make(launch, kind.rung, self._around, known=dict(kind.known))
+        return await Home.make(
+            launch, kind.rung, self._around, known=dict(kind.known), ports=kind.ports
+        )
 
     async def _make(self, shelf: _Shelf) -> None:
         home: Home | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alonzo.environments.extensions import wrapper
+from alonzo.environments.parameters_rules import port_of
 from alonzo.model.functions import ServingVersion
 from alonzo.model.ports.identity import AccessKey
 from alonzo.sandbox.places import placed
@@ -34,6 +35,8 @@ MEMORY_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 #: Tells a bootstrap to wait for its variables. No function ever sees a name that begins so.
 _OURS = "_ALONZO_"
 _PARK = "_ALONZO_PARK"
+#: Where its sandbox is to listen beside what every sandbox does; for nobody inside.
+LISTENS = "_ALONZO_LISTENS"
 
 #: How an environment came to be. Source: Lambda developer guide, environment variables.
 ON_DEMAND = "on-demand"
@@ -50,7 +53,9 @@ def zygote_variables() -> dict[str, str]:
 
 def early_variables(version: ServingVersion) -> dict[str, str]:
     """Those of a function's variables that are known before it has an environment."""
-    return {**version.environment, MEMORY_SIZE: str(version.memory_mib)}
+    port = port_of(version)
+    listens = {} if port is None else {LISTENS: str(port)}
+    return {**version.environment, MEMORY_SIZE: str(version.memory_mib), **listens}
 
 
 def parked_variables(

@@ -114,6 +114,14 @@ def parse_function_ref(
     )
 
 
+def account_of_function(text: str, account: str) -> str:
+    """The account of the function that a text means; ``account`` is for the forms without one."""
+    if ":" not in text:
+        return account
+    found = _FORM.fullmatch(text)
+    return account if found is None else found["account"] or account
+
+
 def runtime_version_arn(region: str, identifier: str) -> str:
     """The ARN that stands for our build of a runtime; the same on every host and after updates.
 

@@ -30,6 +30,11 @@ def layers_tree(digests: Sequence[str]) -> str:
     return hashlib.sha256(f"layers {' '.join(digests)}".encode()).hexdigest()
 
 
+def sealing_context(key: FunctionKey) -> dict[str, str]:
+    """The encryption context under which a function's variables are sealed, as AWS has it."""
+    return {"aws:lambda:FunctionArn": key.arn}
+
+
 @dataclass(frozen=True, slots=True)
 class ServingVersion:
     """One version as it serves now.
@@ -37,7 +42,10 @@ class ServingVersion:
     ``generation`` differs between any two records that need different environments; the pool
     ends the environments of an older one. ``code_sha256`` is the hex digest of the zip and names
     its blob; ``layers`` are those of its layers, the first one at the bottom. ``environment``
-    holds the user's variables, ``dead_letter`` is the ARN that takes events it could not handle.
+    holds the user's variables once they are opened; as stored they are ``sealed_environment``, what
+    KMS made of them, in base64, with a customer's ``kms_key`` or None. ``parameters_extension``:
+    parameters and secrets are served inside. ``dead_letter`` is the ARN that takes events it could
+    not handle.
     Sizes in MiB, times in seconds.
     """
 
@@ -52,7 +60,9 @@ class ServingVersion:
     memory_mib: int = 128
     tmp_mib: int = 512
     architecture: str = "x86_64"
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    sealed_environment: str = field(default="", repr=False)
+    kms_key: str | None = None
     layers: tuple[str, ...] = ()
     log_group: str = ""
     log_format: str = "Text"
@@ -62,6 +72,7 @@ class ServingVersion:
     tenant_isolation: bool = False
     snap_start: bool = False
     dead_letter: str | None = None
+    parameters_extension: bool = False
 
     @property
     def arn(self) -> str:

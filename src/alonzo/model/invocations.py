@@ -24,9 +24,10 @@ class InvocationType(StrEnum):
 class InvokeRequest:
     """One ``Invoke`` call.
 
-    ``function_name`` and ``qualifier`` are as the caller wrote them. ``client_context`` is the
-    decoded JSON text. ``payload`` is kept byte for byte. ``is_record``: the payload is the record
-    of another event, and this function its destination.
+    ``account`` is the function's: another one than the principal's only if the name says so and
+    the authorizer was asked. ``function_name`` and ``qualifier`` are as the caller wrote them.
+    ``client_context`` is the decoded JSON text. ``payload`` is kept byte for byte. ``is_record``:
+    the payload is the record of another event, and this function its destination.
     """
 
     request_id: str

@@ -239,7 +239,7 @@ def test_every_operation_of_the_model_is_here_or_named_with_a_reason() -> None:
         ),
         (
             {"ZipFile": b"x", "SourceKMSKeyArn": "arn:x"},
-            "SourceKMSKeyArn: Customer managed keys are not supported.",
+            "SourceKMSKeyArn: Packages are encrypted with the platform's own key.",
         ),
     ],
 )

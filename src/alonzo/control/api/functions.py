@@ -44,6 +44,9 @@ async def create_function(
     data = await tools.package(context, params["Code"], zip_file)
     code = await tools.packages.inspect(data)
     await tools.packages.keep(data, code)
+    environment = await tools.variables.plan(context, ref.key, {}, configuration)
+    if environment is not None:
+        configuration["Environment"] = environment
     configuration["LastModified"] = documents.timestamp(tools.clock.now_s())
     record = VersionRecord(
         key=ref.key,
@@ -70,7 +73,8 @@ async def create_function(
         return publish(tools, db, ref, created)[0] if params.get("Publish") else created
 
     # Recorded: a version that is published on creation is shown with the unqualified ARN.
-    return documents.described(await tools.store.tx(store), arn=ref.key.arn)
+    created = await tools.variables.shown(context, await tools.store.tx(store))
+    return documents.described(created, arn=ref.key.arn)
 
 
 def _check_free(db: Connection, key: FunctionKey) -> None:
@@ -88,6 +92,7 @@ async def get_function(
         return get_version(db, ref), get_function_record(db, ref)
 
     record, function = await tools.store.read(read)
+    record = await tools.variables.shown(context, record)
     answer: dict[str, Any] = {
         "Configuration": documents.described(record, arn=ref.arn),
         "Code": {
@@ -108,7 +113,7 @@ async def get_function_configuration(
     """GetFunctionConfiguration."""
     ref = addressed(context, params)
     record = await tools.store.read(lambda db: get_version(db, ref))
-    return documents.described(record, arn=ref.arn)
+    return documents.described(await tools.variables.shown(context, record), arn=ref.arn)
 
 
 async def list_functions(
@@ -137,7 +142,8 @@ async def list_functions(
             db, account=account, region=region, after=after[0], rows_max=size + 1
         )
 
-    shown, last = paging.split_page(await tools.store.read(read), size)
+    page, last = paging.split_page(await tools.store.read(read), size)
+    shown = [await tools.variables.shown(context, record) for record in page]
     answer: dict[str, Any] = {
         "Functions": [
             documents.listed(record, arn=record.key.qualified(record.version))

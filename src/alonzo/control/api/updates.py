@@ -14,6 +14,7 @@ from alonzo.control import documents, machine, records, rules
 from alonzo.control.api.addressing import get_version, latest
 from alonzo.control.api.function_code_signing import check_update
 from alonzo.control.api.versions import publish
+from alonzo.control.environment import check_basis
 from alonzo.control.layers.binding import rebind
 from alonzo.control.layers.rules import check_total
 from alonzo.control.machine import Event
@@ -53,7 +54,8 @@ async def update_function_code(
         return replace(record, configuration=configuration, code=code)
 
     if params.get("DryRun"):
-        return documents.described(await tools.store.read(check_with_code), arn=ref.key.arn)
+        would_be = await tools.variables.shown(context, await tools.store.read(check_with_code))
+        return documents.described(would_be, arn=ref.key.arn)
     await tools.packages.keep(data, code)
 
     def store(db: Connection) -> VersionRecord:
@@ -65,6 +67,7 @@ async def update_function_code(
 
     stored = await tools.store.tx(store)
     published = stored.version if stored.version != LATEST else None
+    stored = await tools.variables.shown(context, stored)
     return documents.described(stored, arn=ref.key.qualified(published))
 
 
@@ -77,14 +80,18 @@ async def update_function_configuration(
     if (runtime := params.get("Runtime")) is not None:
         rules.check_runtime(runtime, tools.rules(), creating=False)
         await tools.check_runtime_available(runtime)
+    before = (await tools.store.read(lambda db: _updatable(db, ref, params))).configuration
+    planned = rules.plan_update(before, params, tools.rules())
     if dead_letter_target(params) is not None:
-        record = await tools.store.read(lambda db: get_version(db, ref))
-        configuration = rules.plan_update(record.configuration, params, tools.rules())
-        await check_dead_letters(tools.targets, ref.key, configuration["Role"], params)
+        await check_dead_letters(tools.targets, ref.key, planned["Role"], params)
+    environment = await tools.variables.plan(context, ref.key, before, planned)
 
     def store(db: Connection) -> VersionRecord:
         record = _updatable(db, ref, params)
+        check_basis(before, record.configuration)
         configuration = rules.plan_update(record.configuration, params, tools.rules())
+        if environment is not None:
+            configuration["Environment"] = environment
         if params.get("Layers"):
             check_update(db, ref.key, params)
         changed = rebind(
@@ -96,7 +103,7 @@ async def update_function_configuration(
         )
         return _accept(tools, db, changed, changed.configuration, changed.code)
 
-    updated = await tools.store.tx(store)
+    updated = await tools.variables.shown(context, await tools.store.tx(store))
     return documents.described(updated, arn=ref.key.arn)
 
 

@@ -43,6 +43,7 @@ async def publish_version(
         return version
 
     version = await tools.store.tx(store)
+    version = await tools.variables.shown(context, version)
     return documents.described(version, arn=ref.key.qualified(version.version))
 
 
@@ -92,7 +93,8 @@ async def list_versions_by_function(
         get_version(db, ref)
         return records.list_versions(db, ref.key, after=after, rows_max=size + 1)
 
-    shown, last = paging.split_page(await tools.store.read(read), size)
+    page, last = paging.split_page(await tools.store.read(read), size)
+    shown = [await tools.variables.shown(context, record) for record in page]
     answer: dict[str, Any] = {
         "Versions": [
             documents.listed(record, arn=record.key.qualified(record.version)) for record in shown
@@ -122,6 +124,9 @@ async def delete_function(
         records.let_go_all(db, ref.key, now_s=tools.clock.now_s())
         records.delete_function(db, ref.key)
 
+    if ref.qualifier is None:
+        # Before: whoever makes the function anew, once its name is free, must keep what they give.
+        await tools.variables.forget(ref.key)
     await tools.store.tx(store)
     return {"StatusCode": 204}
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from alonzo.control.layers import records, rules
-from alonzo.control.layers.names import parse_layer_version
+from alonzo.control.layers.names import is_provided, parse_layer_version
 from alonzo.control.layers.records import LayerVersionRecord
-from alonzo.control.records import BoundLayer, VersionRecord
+from alonzo.control.records import NO_CODE, BoundLayer, VersionRecord
 from alonzo.model.context import RequestContext
 from alonzo.store.base import Connection
 
@@ -31,12 +31,17 @@ def bind(db: Connection, context: RequestContext, arns: Sequence[str]) -> tuple[
     bound: list[BoundLayer] = []
     for arn in arns:
         record = _usable(db, context, arn)
+        if record is None:
+            rules.check_distinct(arn, bound)
+            bound.append(BoundLayer(arn, NO_CODE))
+            continue
         rules.check_distinct(record.key.arn, bound)
         bound.append(BoundLayer(record.key.arn, record.code))
     return tuple(bound)
 
 
-def _usable(db: Connection, context: RequestContext, arn: str) -> LayerVersionRecord:
+def _usable(db: Connection, context: RequestContext, arn: str) -> LayerVersionRecord | None:
+    """The layer's version; None for one of AWS's that the platform stands in for."""
     key = parse_layer_version(arn)
     if key is None:
         raise rules.missing_for_function(arn)
@@ -47,6 +52,8 @@ def _usable(db: Connection, context: RequestContext, arn: str) -> LayerVersionRe
             raise rules.missing_for_function(arn)
         return record
     record = records.find_version(db, key) if key.layer.region == context.region else None
+    if record is None and is_provided(arn) and key.layer.region == context.region:
+        return None
     if record is None or not rules.may_use(record.policy, context.account):
         raise rules.denied(context.principal, _ACTION, arn)
     return record

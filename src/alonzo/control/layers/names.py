@@ -56,6 +56,21 @@ class LayerVersionKey:
         return self.layer.version_arn(self.number)
 
 
+#: AWS's own layers that the platform stands in for; in each region another account publishes them.
+_OURS = frozenset(
+    {
+        "AWS-Parameters-and-Secrets-Lambda-Extension",
+        "AWS-Parameters-and-Secrets-Lambda-Extension-Arm64",
+    }
+)
+
+
+def is_provided(arn: str) -> bool:
+    """Whether the platform itself does what that version of a layer of AWS's does."""
+    found = _LAYER_ARN.fullmatch(arn)
+    return found is not None and found["version"] is not None and found["name"] in _OURS
+
+
 def parse_layer(text: str, context: RequestContext) -> LayerKey:
     """Read a ``LayerName`` parameter: a name of the caller's, or an ARN of anybody's.
 

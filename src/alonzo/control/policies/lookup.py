@@ -1,10 +1,13 @@
-"""Policies of functions, ready to be asked. Implements ``ports.ResourcePolicies``."""
+"""Policies of functions and layers, ready to be asked. Implements ``ports.ResourcePolicies``."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from alonzo.control.layers import records as layer_records
+from alonzo.control.layers.names import is_provided, parse_layer_version
 from alonzo.control.policies.resources import Q
 from alonzo.lib.policies.compiled import Policy, PolicyError, compile_policy
 from alonzo.model.arns import parse_function_ref
@@ -22,7 +25,7 @@ _DENY_ALL = compile_policy(
 
 
 class FunctionPolicies:
-    """Finds the policy of a function, version or alias by its ARN."""
+    """Finds the policy of a function, version or alias, or of a layer's version, by its ARN."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -36,7 +39,12 @@ class FunctionPolicies:
         self._unsubscribe()
 
     async def find(self, arn: str) -> Policy | None:
-        """The policy of what the ARN names, or None if it has none or is no function's."""
+        """The policy of what the ARN names, or None if it has none.
+
+        Those of layers are read each time: no invocation asks for them.
+        """
+        if ":layer:" in arn:
+            return await self._store.read(lambda db: _read_layer(db, arn))
         if ":function:" not in arn:
             return None
         if arn in self._kept:
@@ -69,9 +77,26 @@ def _read(db: Connection, arn: str) -> Policy | None:
             "qualifier": ref.qualifier or "",
         },
     )
-    if row is None:
+    return None if row is None else _ready(json.loads(row["document"]), arn)
+
+
+def _read_layer(db: Connection, arn: str) -> Policy | None:
+    key = parse_layer_version(arn)
+    record = None if key is None else layer_records.find_version(db, key)
+    if record is None and is_provided(arn):
+        return _ready(_FOR_ALL, arn)
+    if record is None or record.policy is None:
         return None
-    document: dict[str, Any] = json.loads(row["document"])
+    return _ready(record.policy.document, arn)
+
+
+#: AWS lets everybody use those of its layers that the platform stands in for.
+_FOR_ALL: Mapping[str, Any] = {
+    "Statement": {"Effect": "Allow", "Principal": "*", "Action": "lambda:GetLayerVersion"}
+}
+
+
+def _ready(document: Mapping[str, Any], arn: str) -> Policy:
     try:
         return compile_policy(document, arn)
     except PolicyError:

@@ -243,6 +243,13 @@ def _request_keys(params: Mapping[str, Any], encryption_context: Any) -> _Keys:
             keys[key] = str(params[member])
     if params.get(VIA_SERVICE):
         keys["kms:viaservice"] = str(params[VIA_SERVICE])
+        service = f"{str(params[VIA_SERVICE]).partition('.')[0]}.amazonaws.com"
+        keys |= {
+            "aws:viaawsservice": "true",
+            "aws:calledvia": (service,),
+            "aws:calledviafirst": service,
+            "aws:calledvialast": service,
+        }
     if "BypassPolicyLockoutSafetyCheck" in params:
         keys["kms:bypasspolicylockoutsafetycheck"] = str(
             params["BypassPolicyLockoutSafetyCheck"]
@@ -258,7 +265,8 @@ def _grant_keys(params: Mapping[str, Any]) -> _Keys:
     constraints: Mapping[str, Any] = params.get("Constraints") or {}
     keys: _Keys = {
         "kms:grantoperations": tuple(params.get("Operations") or ()),
-        "kms:grantisforawsresource": "false",
+        # Services ask for grants that their own resources use.
+        "kms:grantisforawsresource": str(bool(params.get(VIA_SERVICE))).lower(),
         delegation.CONSTRAINTS: delegation.constraints_text(constraints),
     }
     if constraints:

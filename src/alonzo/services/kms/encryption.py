@@ -1,7 +1,7 @@
 """Encryption for other services, with the permissions of whoever calls them.
 
 What is sealed is data under a data key of its own, and the data key under a key of KMS: data may be
-of any length. Implements ``ports.Encryption``.
+of any length. Implements ``ports.Encryption`` and ``ports.FunctionKeys``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from alonzo.model.ports.identity import Sealed
 from alonzo.services.kms import sealing
 from alonzo.services.kms.access import VIA_SERVICE
 from alonzo.services.kms.errors import invalid_ciphertext
+from alonzo.services.kms.grants import GrantOperations
 from alonzo.services.kms.rules import parse_key_name
 from alonzo.services.kms.sealing import SealError
 from alonzo.services.kms.use import KeyUse
@@ -30,6 +31,7 @@ class Encryption:
     def __init__(self, use: KeyUse, authorize: Authorize) -> None:
         self._use = use
         self._authorize = authorize
+        self._grants = GrantOperations(use.vault)
 
     async def seal(
         self,
@@ -88,6 +90,36 @@ class Encryption:
             return sealing.unwrap(opened.plaintext, sealed)
         except SealError as error:
             raise invalid_ciphertext() from error
+
+    async def let_decrypt(
+        self,
+        context: RequestContext,
+        key_id: str,
+        grantee: str,
+        encryption_context: Mapping[str, str],
+        *,
+        service: str,
+        name: str,
+    ) -> None:
+        """Grant a role to decrypt under that context, for a caller of a service.
+
+        Raises:
+            AwsError: KMS refuses.
+        """
+        params = {
+            "KeyId": key_id,
+            "GranteePrincipal": grantee,
+            "Operations": ["Decrypt"],
+            "Constraints": {"EncryptionContextEquals": dict(encryption_context)},
+            "Name": name,
+        }
+        via = {VIA_SERVICE: _via(service, context)}
+        await self._authorize(context, "kms", "CreateGrant", {**params, **via})
+        await self._grants.create_grant(context, params)
+
+    async def end_leave(self, account: str, region: str, prefix: str) -> None:
+        """Take back the grants of an account whose names begin so."""
+        await self._use.vault.drop_grants(account, region, prefix)
 
 
 def _via(service: str, context: RequestContext) -> str:

@@ -167,6 +167,30 @@ class Vault:
 
         await self.change(work)
 
+    async def drop_grants(self, account: str, region: str, prefix: str) -> None:
+        """Take back the grants on keys of the region whose names begin so."""
+        keys = [
+            facts.key.id
+            for facts in self._facts.values()
+            if (facts.key.account, facts.key.region) == (account, region)
+            and any(str(g.document.get("Name", "")).startswith(prefix) for g in facts.grants)
+        ]
+
+        def work(unit: Unit) -> None:
+            for key_id in keys:
+                key = records.try_find(unit.conn, key_id)
+                if key is None:
+                    continue
+                for grant in map(
+                    records.grant_from, unit.conn.all(Q.grants_of_key, {"key_id": key_id})
+                ):
+                    if str(grant.document.get("Name", "")).startswith(prefix):
+                        unit.conn.execute(Q.delete_grant, {"id": grant.id, "key_id": key_id})
+                unit.touch(key)
+
+        if keys:
+            await self.change(work)
+
     def make_key(
         self, unit: Unit, account: str, region: str, document: Mapping[str, object]
     ) -> Key:
@@ -250,6 +274,8 @@ _DESCRIPTIONS = {
     "lambda": "Default key that protects my Lambda functions when no other key is defined",
     "secretsmanager": "Default key that protects my Secrets Manager data when no other key is "
     "defined",
+    "sns": "Default key that protects my SNS data when no other key is defined",
+    "sqs": "Default key that protects my SQS messages when no other key is defined",
     "ssm": "Default key that protects my SSM parameters when no other key is defined",
 }
 
