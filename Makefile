@@ -4,6 +4,7 @@
 #   make test         set up and run every test            make test-all   the long ones as well
 #   make check        lint, types, import rules, style     make fmt        write the formatting
 #   make bench        measure this machine (BENCH_ARGS)    make lock       pin dependencies anew
+#   make fuzz         hostile inputs (FUZZ_INPUTS for each target, FUZZ_SEED)
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -20,7 +21,7 @@ export npm_config_cache := $(CURDIR)/$(VENV)/cache/npm
 # make's own jobs and flags are not for the programs that recipes start.
 unexport MAKEFLAGS
 
-.PHONY: help quickstart setup test test-all check fmt bench docs lock clean
+.PHONY: help quickstart setup test test-all fuzz check fmt bench docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -59,6 +60,14 @@ test: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --hypothesis-profile ci -m "" $(PYTEST_ARGS)
 	$(BIN)/pytest -n 0 tests/perf $(PYTEST_ARGS) || [ $$? -eq 5 ]
+
+# So many inputs for each target, but for those that take long: about a million together.
+FUZZ_INPUTS ?= 20000
+FUZZ_SEED ?= 1
+
+fuzz: $(VENV)/.dev
+	ALONZO_FUZZ_INPUTS=$(FUZZ_INPUTS) ALONZO_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/pytest tests/fuzz -n $(WORKERS) \
+	    --dist loadfile --timeout 0 -o faulthandler_timeout=0 $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

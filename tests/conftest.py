@@ -104,6 +104,8 @@ def function(lambda_client: Any, function_name: str) -> Iterator[Callable[..., D
     """Deploys functions, Active on return: ``function("def handler(…): …", Timeout=1)``.
 
     The source is text, a folder or a mapping of files; keywords are members of CreateFunction.
+    Its role may write logs and nothing else. ``Role=ADMIN_ROLE`` (``alonzo.testing.functions``) is
+    for functions that call other services or have destinations; ``alonzo.testing.roles`` has more.
     """
     made: list[DeployedFunction] = []
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from alonzo.testing.daemon import DaemonProcess
 from alonzo.testing.functions import PYTHON_RUNTIME, ROLE, deploy, package
+from alonzo.testing.roles import BASIC, TRUST
 
 ACCOUNT = "123456789012"
 WHO = """
@@ -86,7 +87,13 @@ def test_the_account_of_the_platform_is_in_every_arn(own_platform):
     assert (caller["Account"], caller["UserId"]) == (ACCOUNT, ACCOUNT)
     assert caller["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
 
-    role = f"arn:aws:iam::{ACCOUNT}:role/service/worker"
+    worker = daemon.client("iam").create_role(
+        RoleName="worker", Path="/service/", AssumeRolePolicyDocument=TRUST
+    )
+    role = worker["Role"]["Arn"]
+    assert role == f"arn:aws:iam::{ACCOUNT}:role/service/worker"
+    logs = f"arn:aws:iam::aws:policy/{BASIC}"
+    daemon.client("iam").attach_role_policy(RoleName="worker", PolicyArn=logs)
     client = daemon.client("lambda", "eu-west-1")
     who = deploy(client, "who", WHO, Role=role)
     assert who.arn == f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:who"
@@ -107,7 +114,7 @@ def test_the_account_of_the_platform_is_in_every_arn(own_platform):
 
 def test_state_belongs_to_the_account_that_made_it(own_platform):
     daemon = own_platform("--account", ACCOUNT)
-    deploy(daemon.client("lambda"), "mine", WHO, Role=f"arn:aws:iam::{ACCOUNT}:role/r")
+    deploy(daemon.client("lambda"), "mine", WHO, Role=daemon.role("r"))
     data_dir = daemon.data_dir
     daemon.stop()
     other = DaemonProcess(data_dir, "--account", "210987654321")
@@ -210,14 +217,14 @@ def test_a_region_s_functions_and_logs_are_its_own(function, function_name, plat
     identifier = f"arn:aws:logs:us-east-1:000000000000:log-group:{group}"
     found = here.filter_log_events(logGroupIdentifier=identifier, filterPattern="called")["events"]
     assert len(found) == 1
-    for wrong in (
-        identifier.replace("us-east-1", "cn-north-1"),
-        identifier.replace("000000000000", ACCOUNT),
-    ):
-        assert refused(here.filter_log_events, logGroupIdentifier=wrong)[:2] == (
-            "ResourceNotFoundException",
-            "The specified log group does not exist.",
-        )
+    elsewhere = identifier.replace("us-east-1", "cn-north-1")
+    assert refused(here.filter_log_events, logGroupIdentifier=elsewhere)[:2] == (
+        "ResourceNotFoundException",
+        "The specified log group does not exist.",
+    )
+    foreign = identifier.replace("000000000000", ACCOUNT)
+    code = refused(here.filter_log_events, logGroupIdentifier=foreign)[0]
+    assert code == "AccessDeniedException"
 
 
 def test_without_authentication_any_key_or_none_will_do(own_platform):

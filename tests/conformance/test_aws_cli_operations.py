@@ -1,7 +1,8 @@
-"""The AWS CLI on every one of Lambda's operations that there is, in one process of its own."""
+"""The AWS CLI on every operation of Lambda, SQS and SNS that there is, in a process of its own."""
 
 import base64
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,8 @@ import pytest
 
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import INVOKE_OPERATIONS
-from alonzo.testing.functions import PYTHON_RUNTIME, ROLE, package
+from alonzo.services.sns.api import UNSUPPORTED as TOPICS_UNSUPPORTED
+from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, package
 
 REGION = "ca-central-1"
 ACCOUNT = "000000000000"
@@ -41,6 +43,9 @@ for line in sys.stdin:
     print(json.dumps([code, out.getvalue()]), flush=True)
 """
 
+#: Where a command takes what an earlier one answered.
+_PLACE = re.compile(r"\{(\w+)\}")
+
 F = ("--function-name", "cli")
 LAYER = ("--layer-name", "cli")
 LAYER_1 = (*LAYER, "--version-number", "1")
@@ -48,7 +53,7 @@ ALIAS = (*F, "--name", "prod")
 
 #: Commands in their order. ``{name}`` is what an earlier command answered under that name.
 COMMANDS = [
-    ("create-function", *F, "--runtime", PYTHON_RUNTIME, "--role", ROLE, "--handler",
+    ("create-function", *F, "--runtime", PYTHON_RUNTIME, "--role", ADMIN_ROLE, "--handler",
      "handler.handler", "--zip-file", "fileb://code.zip"),
     ("wait", "function-active-v2", *F),
     ("get-function", *F),
@@ -128,25 +133,113 @@ COMMANDS = [
 ]  # fmt: skip
 
 
+URL = ("--queue-url", "{QueueUrl}")
+HANDLE = ("--receipt-handle", "{ReceiptHandle}")
+DEAD = f"arn:aws:sqs:{REGION}:{ACCOUNT}:cli-dead"
+REDRIVE = json.dumps(
+    {"RedrivePolicy": json.dumps({"deadLetterTargetArn": DEAD, "maxReceiveCount": 1})}
+)
+
+#: Commands of SQS. Those of messages take what the last receive answered.
+QUEUE_COMMANDS = [
+    ("create-queue", "--queue-name", "cli-dead"),
+    ("create-queue", "--queue-name", "cli", "--attributes", "VisibilityTimeout=30", "--tags",
+     "a=b"),
+    ("get-queue-url", "--queue-name", "cli"),
+    ("list-queues", "--queue-name-prefix", "cli"),
+    ("set-queue-attributes", *URL, "--attributes", REDRIVE),
+    ("get-queue-attributes", *URL, "--attribute-names", "All"),
+    ("list-dead-letter-source-queues", "--queue-url", "cli-dead"),
+    ("tag-queue", *URL, "--tags", "c=d"),
+    ("list-queue-tags", *URL),
+    ("untag-queue", *URL, "--tag-keys", "a"),
+    ("add-permission", *URL, "--label", "L", "--aws-account-ids", ACCOUNT, "--actions",
+     "SendMessage"),
+    ("remove-permission", *URL, "--label", "L"),
+    ("send-message", *URL, "--message-body", "one"),
+    ("receive-message", *URL, "--wait-time-seconds", "1"),
+    ("change-message-visibility", *URL, *HANDLE, "--visibility-timeout", "10"),
+    ("delete-message", *URL, *HANDLE),
+    ("send-message-batch", *URL, "--entries", "Id=a,MessageBody=two"),
+    ("receive-message", *URL),
+    ("change-message-visibility-batch", *URL, "--entries",
+     "Id=a,ReceiptHandle={ReceiptHandle},VisibilityTimeout=10"),
+    ("delete-message-batch", *URL, "--entries", "Id=a,ReceiptHandle={ReceiptHandle}"),
+    # What is received a second time is dead; a task brings it back.
+    ("send-message", *URL, "--message-body", "three"),
+    ("receive-message", *URL, "--visibility-timeout", "0"),
+    ("receive-message", *URL),
+    ("start-message-move-task", "--source-arn", DEAD, "--max-number-of-messages-per-second", "1"),
+    ("list-message-move-tasks", "--source-arn", DEAD),
+    ("cancel-message-move-task", "--task-handle", "{TaskHandle}"),
+    ("purge-queue", *URL),
+    ("delete-queue", *URL),
+    ("delete-queue", "--queue-url", "cli-dead"),
+]  # fmt: skip
+
+
 def command_of(operation):
     return botocore.xform_name(operation).replace("_", "-")
+
+
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:cli"
+ON_TOPIC = ("--topic-arn", TOPIC)
+#: Commands of SNS, but for the one that needs what an endpoint was sent.
+TOPIC_COMMANDS = [
+    ("create-topic", "--name", "cli", "--attributes", "DisplayName=d", "--tags", "Key=a,Value=b"),
+    ("list-topics",),
+    ("get-topic-attributes", *ON_TOPIC),
+    ("set-topic-attributes", *ON_TOPIC, "--attribute-name", "SignatureVersion",
+     "--attribute-value", "2"),
+    ("add-permission", *ON_TOPIC, "--label", "l", "--aws-account-id", ACCOUNT, "--action-name",
+     "Publish"),
+    ("remove-permission", *ON_TOPIC, "--label", "l"),
+    ("subscribe", *ON_TOPIC, "--protocol", "sqs", "--notification-endpoint", QUEUE),
+    ("list-subscriptions",),
+    ("list-subscriptions-by-topic", *ON_TOPIC),
+    ("set-subscription-attributes", "--subscription-arn", "{SubscriptionArn}", "--attribute-name",
+     "FilterPolicy", "--attribute-value", '{"a": ["b"]}'),
+    ("get-subscription-attributes", "--subscription-arn", "{SubscriptionArn}"),
+    ("publish", *ON_TOPIC, "--message", "m", "--subject", "s", "--message-attributes",
+     '{"a": {"DataType": "String", "StringValue": "b"}}'),
+    ("publish-batch", *ON_TOPIC, "--publish-batch-request-entries", "Id=one,Message=m"),
+    ("tag-resource", "--resource-arn", TOPIC, "--tags", "Key=c,Value=d"),
+    ("list-tags-for-resource", "--resource-arn", TOPIC),
+    ("untag-resource", "--resource-arn", TOPIC, "--tag-keys", "a", "c"),
+    ("unsubscribe", "--subscription-arn", "{SubscriptionArn}"),
+    ("delete-topic", *ON_TOPIC),
+]  # fmt: skip
 
 
 class Runner:
     """The CLI in a process, one command after another."""
 
-    def __init__(self, process):
+    def __init__(self, process, errors):
         self._process = process
+        self._errors = errors
+
+    def run_all(self, service, commands):
+        """Run commands, all of which must succeed; answers what they answered, by name."""
+        answers = {}
+        for name, *arguments in commands:
+            filled = [_PLACE.sub(lambda at: answers.get(at[1], at[0]), word) for word in arguments]
+            code, printed = self.run(service, name, *filled)
+            assert code == 0, (name, filled, printed, self._errors.read_text())
+            if printed.strip():
+                found_in(json.loads(printed), answers)
+        return answers
 
     def run(self, *arguments):
         """The exit code, and what was printed."""
-        self._process.stdin.write(json.dumps(["lambda", *arguments]) + "\n")
+        self._process.stdin.write(json.dumps(arguments) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
 
-@pytest.fixture
-def runner(platform, tmp_path):
+@pytest.fixture(scope="module")
+def runner(platform, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("cli")
+    platform.client("sqs", REGION).create_queue(QueueName="q")
     key_id, secret = platform.root_key()
     (tmp_path / "code.zip").write_bytes(package("def handler(event, context): return event"))
     (tmp_path / "event.json").write_text("{}")
@@ -172,12 +265,15 @@ def runner(platform, tmp_path):
             env=environment,
         ) as process,
     ):
-        yield Runner(process)
+        yield Runner(process, tmp_path / "errors")
         process.stdin.close()
 
 
 def found_in(document, answers):
     """Keep what later commands name."""
+    if isinstance(document, list):
+        for value in document:
+            found_in(value, answers)
     if isinstance(document, dict):
         for name, value in document.items():
             if isinstance(value, str):
@@ -188,19 +284,28 @@ def found_in(document, answers):
 def test_every_operation_has_a_command():
     offered = {command_of(name) for name in (*OPERATIONS, *INVOKE_OPERATIONS)}
     assert {command[0] for command in COMMANDS} - {"wait"} == offered - WITHOUT_COMMAND
+    of_queues = botocore.session.Session().get_service_model("sqs").operation_names
+    assert {command[0] for command in QUEUE_COMMANDS} == set(map(command_of, of_queues))
+    of_topics = botocore.session.Session().get_service_model("sns").operation_names
+    offered = {command_of(name) for name in set(of_topics) - TOPICS_UNSUPPORTED.keys()}
+    assert {command[0] for command in TOPIC_COMMANDS} == offered - {"confirm-subscription"}
 
 
-def test_every_command_succeeds(runner, tmp_path):
-    answers = {}
-    for name, *arguments in COMMANDS:
-        filled = [
-            answers[word[1:-1]] if word.startswith("{") and word[1:-1] in answers else word
-            for word in arguments
-        ]
-        code, printed = runner.run(name, *filled)
-        assert code == 0, (name, filled, printed, (tmp_path / "errors").read_text())
-        if printed.strip():
-            found_in(json.loads(printed), answers)
+def test_every_command_succeeds(runner):
+    answers = runner.run_all("lambda", COMMANDS)
     assert base64.b64decode(answers["CodeSha256"])
     for name in WITHOUT_COMMAND:
-        assert runner.run(name, "help")[0] == 2
+        assert runner.run("lambda", name, "help")[0] == 2
+
+
+def test_every_command_of_queues_succeeds(runner, platform):
+    # Version 1 of the CLI knows SQS by older host names, and for them AWS_ENDPOINT_URL is nothing.
+    at = ("--endpoint-url", platform.endpoint)
+    answers = runner.run_all("sqs", [(*command, *at) for command in QUEUE_COMMANDS])
+    assert answers["QueueArn"] == f"arn:aws:sqs:{REGION}:{ACCOUNT}:cli"
+    assert answers["Body"] == "three"
+
+
+def test_every_command_of_topics_succeeds(runner):
+    answers = runner.run_all("sns", TOPIC_COMMANDS)
+    assert answers["TopicArn"] == TOPIC

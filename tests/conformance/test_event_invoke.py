@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from alonzo.testing.callers import Household, allow, trust
+from alonzo.testing.functions import ADMIN_ROLE
 
 SINK = "def handler(event, context):\n    print('record', __import__('json').dumps(event))\n"
 WORK = """
@@ -48,7 +49,7 @@ def configure(client, function, **config):
 
 
 def test_success_and_failure_reach_functions_with_the_whole_story(lambda_client, function, records):
-    worker, sink = function(WORK), function(SINK)
+    worker, sink = function(WORK, Role=ADMIN_ROLE), function(SINK)
     sink.invoke({"first": True})
     target = {"Destination": sink.arn}
     configure(
@@ -73,7 +74,7 @@ def test_success_and_failure_reach_functions_with_the_whole_story(lambda_client,
 
 
 def test_a_reservation_of_zero_sends_events_away_at_once(lambda_client, function, records):
-    worker, sink = function(WORK), function(SINK)
+    worker, sink = function(WORK, Role=ADMIN_ROLE), function(SINK)
     sink.invoke({"first": True})
     configure(lambda_client, worker, DestinationConfig={"OnFailure": {"Destination": sink.arn}})
     lambda_client.put_function_concurrency(FunctionName=worker.name, ReservedConcurrentExecutions=0)
@@ -86,7 +87,7 @@ def test_a_reservation_of_zero_sends_events_away_at_once(lambda_client, function
 
 def test_a_loop_of_destinations_ends_by_itself(lambda_client, function, logs_client, eventually):
     """Two functions that are each other's destination: the lineage in the trace stops them."""
-    one, two = function(SINK), function(SINK)
+    one, two = function(SINK, Role=ADMIN_ROLE), function(SINK, Role=ADMIN_ROLE)
     for sender, target in ((one, two), (two, one)):
         configure(
             lambda_client, sender, DestinationConfig={"OnSuccess": {"Destination": target.arn}}
@@ -116,7 +117,7 @@ def summed(platform, metric, name):
 def test_an_event_that_would_go_on_with_a_loop_is_told_of_and_counted(
     platform, lambda_client, function, records, eventually
 ):
-    looping, sink = function(WORK), function(SINK)
+    looping, sink = function(WORK, Role=ADMIN_ROLE), function(SINK)
     configure(lambda_client, looping, DestinationConfig={"OnFailure": {"Destination": sink.arn}})
     own = sha256(looping.arn.encode()).hexdigest()[:8]
     root = "Root=1-5759e988-bd862e3fe1be46a994272793"
@@ -184,7 +185,7 @@ def test_values_out_of_bounds_are_refused(platform, function, config, text):
     import botocore.config
     import botocore.session
 
-    worker = function(WORK)
+    worker = function(WORK, Role=ADMIN_ROLE)
     key_id, secret = platform.root_key()
     client = botocore.session.Session().create_client(
         "lambda",

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from alonzo.testing.daemon import REGION, DaemonProcess
 from alonzo.testing.function_urls import ECHO, Url, curl
-from alonzo.testing.functions import deploy
+from alonzo.testing.functions import ADMIN_ROLE, deploy
 
 
 @pytest.fixture
@@ -219,10 +219,11 @@ def test_a_function_may_call_a_url_of_its_account(platform: Any, function: Any) 
         "    with urllib.request.urlopen(signed) as reply:\n"
         "        return reply.read().decode()\n",
         Timeout=20,
+        Role=ADMIN_ROLE,
     )
     event = json.loads(caller.invoke(made.id).json)
     caller_arn = event["requestContext"]["authorizer"]["iam"]["userArn"]
-    assert caller_arn.startswith("arn:aws:sts::000000000000:assumed-role/test/")
+    assert caller_arn.startswith("arn:aws:sts::000000000000:assumed-role/admin/")
 
 
 def test_a_user_may_be_let_in_by_the_function_s_policy(
@@ -239,6 +240,25 @@ def test_a_user_may_be_let_in_by_the_function_s_policy(
             Action=f"lambda:{action}",
             Principal=arn,
         )
+    assert curl(address, *options).status == 200
+
+
+def test_a_user_may_be_let_in_by_the_tags_of_the_function(
+    platform: Any, boto: Any, function: Any, user: tuple[str, Credentials]
+) -> None:
+    deployed = function(ECHO)
+    made = Url(platform, deployed, AuthType="AWS_IAM")
+    statement = {
+        "Effect": "Allow",
+        "Action": "lambda:*",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:ResourceTag/team": "blue"}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    boto("iam").put_user_policy(UserName=user[0], PolicyName="tags", PolicyDocument=document)
+    *options, address = signed(platform, made.url, credentials=user[1])
+    assert curl(address, *options).status == 403
+    made.client.tag_resource(Resource=deployed.arn, Tags={"team": "blue"})
     assert curl(address, *options).status == 200
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import INVOKE_OPERATIONS
-from alonzo.testing.functions import PYTHON_RUNTIME, deploy, package
+from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, deploy, package
 from alonzo.testing.lambda_errors import ERRORS
 from alonzo.testing.lambda_errors.apart import accounted
 from alonzo.testing.lambda_errors.rows import QUEUE, REGION, ROLE, ZIP
@@ -51,10 +51,12 @@ def client(platform):
 
 
 @pytest.fixture(scope="module")
-def world(client):
+def world(client, platform):
     """What ``alonzo.testing.lambda_errors`` says there is; answers what the placeholders mean."""
+    platform.client("sqs", REGION).create_queue(QueueName="q")
     for name in ("errors", "other", "strict", "idle"):
-        deploy(client, name, "def handler(event, context): return event")
+        # The role may read the queue of a mapping.
+        deploy(client, name, "def handler(event, context): return event", Role=ADMIN_ROLE)
     client.create_function(
         FunctionName="broken",
         Runtime=PYTHON_RUNTIME,

@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+from alonzo.testing.callers import Household, allow, deny, trust
+from alonzo.testing.roles import LAMBDA
+
 TALK = "def handler(event, context):\n    print('one', event)\n    print('two')"
 
 
@@ -64,3 +67,27 @@ def test_json_logs_carry_the_platforms_records(function, logs_client):
     ]  # fmt: skip
     said = records[2]
     assert (said["level"], said["message"], said["requestId"]) == ("INFO", "said", request_id)
+
+
+def test_a_role_that_may_write_no_logs_writes_none(platform, function, logs_client, eventually):
+    household = Household(platform)
+    role = household.role("logs-nothing", trust(LAMBDA))
+    silent = function(TALK, Role=role)
+    group = f"/aws/lambda/{silent.name}"
+    here = {"logGroupNamePrefix": group}
+    try:
+        assert "two" in silent.invoke("a", LogType="Tail").log
+        eventually(lambda: f"iam.no_log role={role} group={group}" in platform.log, 10)
+        assert not logs_client.describe_log_groups(**here)["logGroups"]
+        household.let_role("logs-nothing", allow("logs:CreateLogStream", "logs:PutLogEvents"))
+        silent.invoke("b")
+        assert not logs_client.describe_log_groups(**here)["logGroups"]
+        # It may not make the group, so it writes once there is one.
+        logs_client.create_log_group(logGroupName=group)
+        silent.invoke("c")
+        assert "one c\n" in events(logs_client, group)
+        household.let_role("logs-nothing", deny("logs:PutLogEvents"), allow("logs:*"))
+        silent.invoke("d")
+        assert [each[4] for each in events(logs_client, group) if each.startswith("one")] == ["c"]
+    finally:
+        household.close()

@@ -6,7 +6,7 @@ from botocore.exceptions import WaiterError
 
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import UNSUPPORTED
-from alonzo.testing.functions import PYTHON_RUNTIME, ROLE, deploy, package
+from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, ROLE, deploy, package
 
 REGION = "sa-east-1"
 QUICK = {"Delay": 0.02, "MaxAttempts": 500}
@@ -29,7 +29,8 @@ def world(platform):
     """Three of everything that can be listed, in a region of its own. What each list is asked."""
     client = platform.client("lambda", REGION)
     for n in range(COUNT):
-        deploy(client, f"f{n}", ECHO)
+        # The role may read the queues of the mappings.
+        deploy(client, f"f{n}", ECHO, Role=ADMIN_ROLE)
     for n in range(1, COUNT):
         client.update_function_configuration(FunctionName="f0", Description=str(n))
         client.get_waiter("function_updated_v2").wait(FunctionName="f0", WaiterConfig=QUICK)
@@ -50,6 +51,7 @@ def world(platform):
         content = {"ZipFile": package(name)}
         client.publish_layer_version(LayerName=name, Content=content)
         client.publish_layer_version(LayerName="many", Content=content)
+        platform.client("sqs", REGION).create_queue(QueueName=name)
         arn = f"arn:aws:sqs:{REGION}:000000000000:{name}"
         client.create_event_source_mapping(FunctionName="f0", EventSourceArn=arn)
     configs = [

@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 
 from alonzo.control.functions import OPERATIONS
-from alonzo.testing.functions import PYTHON_RUNTIME, ROLE, deploy, package
+from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, deploy, package
 
 REGION = "ap-south-2"
 ACCOUNT = "000000000000"
@@ -18,7 +18,6 @@ PREFIX = f"arn:aws:lambda:{REGION}:{ACCOUNT}:"
 ARN = f"{PREFIX}function:set"
 ECHO = "def handler(event, context): return event"
 NAME = {"FunctionName": "set"}
-ROLE_2 = f"{ROLE}2"
 PROFILE = f"arn:aws:signer:{REGION}:{ACCOUNT}:/signing-profiles/p/0123456789"
 VPC = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"], "Ipv6AllowedForDualStack": True}
 FILES = [
@@ -44,7 +43,7 @@ DECLINED = {
 
 FUNCTION = {
     "Runtime": PYTHON_RUNTIME,
-    "Role": ROLE_2,
+    "Role": ADMIN_ROLE,
     "Handler": "handler.other",
     "Description": "all of it",
     "Timeout": 17,
@@ -61,7 +60,7 @@ FUNCTION = {
     "SnapStart": {"ApplyOn": "None"},
     "VpcConfig": VPC,
     "FileSystemConfigs": FILES,
-    "KMSKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/k",
+    "KMSKeyArn": "the fixture makes one",
     "Layers": [f"{PREFIX}layer:set:1"],
 }
 QUEUE_MAPPING = {
@@ -179,10 +178,12 @@ def check_status(http_response, model, **_):
 @pytest.fixture(scope="module")
 def client(platform):
     made = platform.client("lambda", REGION)
+    platform.client("sqs", REGION).create_queue(QueueName="q")
+    FUNCTION["KMSKeyArn"] = platform.client("kms", REGION).create_key()["KeyMetadata"]["Arn"]
     made.meta.events.register("after-call.lambda", check_status)
     made.publish_layer_version(LayerName="set", Content={"ZipFile": package("x = 1")})
     for name in ("target", "plain"):
-        deploy(made, name, ECHO)
+        deploy(made, name, ECHO, Role=ADMIN_ROLE)
     for _ in range(2):
         made.publish_version(FunctionName="plain")
         made.update_function_configuration(FunctionName="plain", Description="second")
@@ -245,7 +246,7 @@ def test_an_update_of_a_function(client):
     here = {
         member: value
         for member, value in FUNCTION.items()
-        if member not in ("VpcConfig", "FileSystemConfigs", "KMSKeyArn")
+        if member not in ("VpcConfig", "FileSystemConfigs")
     }
     client.update_function_configuration(**NAME, **here)
     settled(client, "set")

@@ -13,7 +13,7 @@ import pytest
 
 from alonzo.daemon import catalog
 from alonzo.daemon.config import Config
-from alonzo.testing.functions import deploy
+from alonzo.testing.functions import ADMIN_ROLE, deploy
 from alonzo.testing.java import compile_into, oldest_compiler
 from alonzo.testing.rootless import rootless_daemon, why_not_rootless
 
@@ -67,6 +67,21 @@ def test_python_bash_and_node_echo(function):
     for echo in (python, bash, node):
         assert echo.invoke({"a": [1, "ü"]}).json == {"a": [1, "ü"]}
         assert echo.invoke("again").json == "again"
+
+
+def test_parameters_are_served_inside_as_for_root(platform, function):
+    layer = (
+        "arn:aws:lambda:us-east-1:177933569100:layer:AWS-Parameters-and-Secrets-Lambda-Extension:4"
+    )
+    asks = """
+import os, urllib.request
+URL = "http://localhost:2773/systemsmanager/parameters/get?name=rootless"
+HEADERS = {"X-Aws-Parameters-Secrets-Token": os.environ["AWS_SESSION_TOKEN"]}
+def handler(event, context):
+    return urllib.request.urlopen(urllib.request.Request(URL, headers=HEADERS)).read().decode()
+"""
+    platform.client("ssm").put_parameter(Name="rootless", Value="found", Type="String")
+    assert '"Value":"found"' in function(asks, Layers=[layer], Role=ADMIN_ROLE).invoke().json
 
 
 def test_java_is_parked_and_taken_to_its_folder(platform, function, tmp_path):

@@ -70,21 +70,17 @@ def sdk_js():
                 scratch.rename(installed)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-    shutil.copy(SDK_JS / "tour.mjs", installed)
+    for script in SDK_JS.glob("*.mjs"):
+        shutil.copy(script, installed)
     return installed
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(INSTALL_S_MAX + 60)
-def test_the_whole_life_of_a_function_through_the_javascript_sdk(
-    platform, sdk_js, function_name, tmp_path
-):
-    code = tmp_path / "code.zip"
-    code.write_bytes(package(ECHO))
+def run(platform, folder, *command):
+    """What a script prints."""
     key_id, secret = platform.root_key()
     done = subprocess.run(
-        [NODE, "tour.mjs", function_name, PYTHON_RUNTIME, str(code)],
-        cwd=sdk_js,
+        [NODE, *command],
+        cwd=folder,
         env={
             **node_environment(),
             "AWS_ENDPOINT_URL": platform.endpoint,
@@ -97,7 +93,17 @@ def test_the_whole_life_of_a_function_through_the_javascript_sdk(
         timeout=50,
     )
     assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(INSTALL_S_MAX + 60)
+def test_the_whole_life_of_a_function_through_the_javascript_sdk(
+    platform, sdk_js, function_name, tmp_path
+):
+    code = tmp_path / "code.zip"
+    code.write_bytes(package(ECHO))
+    seen = run(platform, sdk_js, "tour.mjs", function_name, PYTHON_RUNTIME, str(code))
     assert seen["arn"] == f"arn:aws:lambda:us-east-1:000000000000:function:{function_name}"
     for number, call in enumerate((seen["first"], seen["second"]), start=1):
         log = call.pop("log")
@@ -113,3 +119,54 @@ def test_the_whole_life_of_a_function_through_the_javascript_sdk(
     assert seen["description"] == "changed"
     assert seen["listed"]
     assert seen["afterDelete"] == {"name": "ResourceNotFoundException", "status": 404}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(INSTALL_S_MAX + 60)
+def test_the_whole_life_of_a_queue_through_the_javascript_sdk(platform, sdk_js, function_name):
+    name = function_name[-40:].strip("-")
+    seen = run(platform, sdk_js, "queues.mjs", name)
+    assert sorted(seen.pop("bodies")) == ["a", "b", "h\u00e9llo"]
+    assert seen == {
+        "sameUrl": True,
+        "arn": f"arn:aws:sqs:us-east-1:000000000000:{name}",
+        "sent": 2,
+        "bytes": [1, 2],
+        "listed": [True],
+        "afterDelete": {"isKnown": True, "code": "AWS.SimpleQueueService.NonExistentQueue"},
+        "none": None,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(INSTALL_S_MAX + 60)
+def test_the_whole_life_of_a_topic_through_the_javascript_sdk(
+    platform, boto, sdk_js, function_name
+):
+    name, sqs = function_name[-40:].strip("-"), boto("sqs")
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    url = sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
+    seen = run(platform, sdk_js, "topics.mjs", name, arn)
+    assert seen == {
+        "arn": f"arn:aws:sns:us-east-1:000000000000:{name}",
+        "subscribed": [True],
+        "batch": [["a"], ["b"]],
+        "listed": True,
+        "afterDelete": {"isKnown": True, "text": "Topic does not exist"},
+    }
+    got = set()
+    for _ in range(10):
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2)
+        got |= {each["Body"] for each in answer.get("Messages", [])}
+        if len(got) == 2:
+            break
+    assert got == {"h\u00e9llo wanted", "a"}
+    sqs.delete_queue(QueueUrl=url)
+    boto("sns").delete_topic(TopicArn=seen["arn"])

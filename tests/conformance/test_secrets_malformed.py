@@ -128,5 +128,5 @@ def test_nobody_says_that_a_service_calls_for_them(platform):
     session = URLLib3Session()
     answer = session.send(request.prepare())
     session.close()
-    assert answer.status_code == 403
+    assert answer.status_code == 400
     assert b"AccessDeniedException" in answer.content

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from alonzo.testing.functions import ADMIN_ROLE
+
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 
 #: Streams, and ends once there is a log group of the name that the event says.
@@ -54,7 +56,7 @@ def failed_with(complete):
 
 
 def test_the_first_byte_arrives_before_the_handler_ends(function, gate):
-    gated = function(GATED, Timeout=30, MemorySize=512)
+    gated = function(GATED, Timeout=30, MemorySize=512, Role=ADMIN_ROLE)
     answer = gated.client.invoke_with_response_stream(
         FunctionName=gated.name, Payload=json.dumps({"gate": gate.name})
     )

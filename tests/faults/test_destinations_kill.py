@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from alonzo.testing.functions import deploy
+from alonzo.testing.functions import ADMIN_ROLE, deploy
 from alonzo.testing.waiting import eventually
 
 # A line is durable a tenth of a second after it was written. The record's own event ends later, so
@@ -45,7 +45,7 @@ def left(daemon):
 def prepare(daemon, **config):
     client = daemon.client("lambda")
     sink = deploy(client, "sink", SINK)
-    worker = deploy(client, "worker", FAILING)
+    worker = deploy(client, "worker", FAILING, Role=ADMIN_ROLE)
     client.put_function_event_invoke_config(
         FunctionName="worker",
         DestinationConfig={"OnFailure": {"Destination": sink.arn}},

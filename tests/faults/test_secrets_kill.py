@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from alonzo.testing.functions import deploy
+from alonzo.testing.functions import ADMIN_ROLE, deploy
 
 #: May be cut off anywhere and begin anew, as rotation functions are to be.
 ROTATES = """
@@ -79,7 +79,7 @@ def test_a_rotation_that_a_death_cut_off_goes_on(own_platform, eventually):
     platform = own_platform()
     secrets, client = platform.client("secretsmanager"), platform.client("lambda")
     arn = secrets.create_secret(Name="s", SecretString="old")["ARN"]
-    deploy(client, "rotator", ROTATES, Timeout=20)
+    deploy(client, "rotator", ROTATES, Timeout=20, Role=ADMIN_ROLE)
     client.add_permission(
         FunctionName="rotator",
         StatementId="r",

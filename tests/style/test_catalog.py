@@ -8,6 +8,7 @@ import pytest
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import INVOKE_OPERATIONS
 from alonzo.daemon import catalog
+from alonzo.daemon.messaging_services import MessagingServices
 from alonzo.daemon.secret_services import SecretServices
 
 #: Operations that the edge hands straight to the data plane.
@@ -34,7 +35,11 @@ def parts_without_anything():
         metering=metering,
         identities=None,
         sessions=None,
+        federation=None,
         secrets=SecretServices(NoStore(), b"s" * 32, invoker=None, clock=None, ids=None),
+        messaging=MessagingServices(
+            NoStore(), None, None, key_file=None, own_url=str, clock=None, ids=None
+        ),
         calls=None,
         clock=None,
         ids=None,

@@ -17,9 +17,12 @@ from alonzo import __version__
 COMMANDS = {
     "serve": ("alonzo.cli.serve", "Run the platform until it is told to stop."),
     "env": ("alonzo.cli.env", "Print the exports that point AWS tools at the running platform."),
+    "keys": ("alonzo.cli.keys", "List, make, rotate and revoke access keys."),
+    "accounts": ("alonzo.cli.accounts", "List the platform's accounts, and make others."),
     "invoke": ("alonzo.cli.invoke", "Invoke a function and show what it answered."),
     "events": ("alonzo.cli.events", "Print sample events of every source."),
     "logs": ("alonzo.cli.logs", "Show a function's log, or follow it."),
+    "audit": ("alonzo.cli.audit", "Show who called what, from where, and what came of it."),
     "usage": ("alonzo.cli.usage", "Show what functions used, and what AWS would charge for it."),
     "doctor": ("alonzo.cli.doctor", "Say what this host gives, what is missing, how to get it."),
     "settings": ("alonzo.cli.settings", "Show every limit that 'alonzo serve --set' changes."),

@@ -34,11 +34,17 @@ CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 )
 @click.option(
     "--iam",
-    type=click.Choice(["strict", "lenient", "soft"]),
-    default="lenient",
-    help="'strict' refuses whatever policies do not allow. 'lenient' does too, but functions may "
-    "have roles that were never made, which may do everything. 'soft' only logs what would be "
+    type=click.Choice(["strict", "soft"]),
+    default="strict",
+    help="Refuse whatever policies do not allow, as AWS does; 'soft' only logs what would be "
     "refused.",
+)
+@click.option(
+    "--audit",
+    type=click.Choice(["management", "all", "off"]),
+    default="management",
+    help="What the audit log keeps: calls that manage resources; calls that use them, such as "
+    "Invoke, too; or nothing.",
 )
 @click.option(
     "--isolation",
@@ -53,6 +59,26 @@ CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
     type=click.Choice(["none", "nat", "host"]),
     help="What functions reach beside the platform: nothing; whatever this host reaches, but not "
     "the host; or this host's own network, unprotected. Otherwise nat, or none where it cannot be.",
+)
+@click.option(
+    "--tls-cert",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Speak TLS, with this certificate (PEM, its chain behind it). Replace the file to renew.",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The certificate's private key (PEM, not encrypted).",
+)
+@click.option(
+    "--hostname",
+    "hostnames",
+    metavar="NAME",
+    multiple=True,
+    help="A name by which clients reach the platform; the first is in what 'alonzo env' prints. "
+    "May be repeated.",
 )
 @click.option("--account", default="000000000000", help="The account id, 12 digits.")
 @region_option
@@ -74,9 +100,13 @@ def serve(
     port: int,
     data_dir: Path,
     auth: Literal["sigv4", "off"],
-    iam: Literal["strict", "lenient", "soft"],
+    iam: Literal["strict", "soft"],
+    audit: Literal["management", "all", "off"],
     isolation: Literal["auto", "namespaces", "gvisor", "none"],
     network: Literal["none", "nat", "host"] | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    hostnames: tuple[str, ...],
     account: str,
     region: str,
     otlp_endpoint: str | None,
@@ -94,8 +124,12 @@ def serve(
         port=port,
         auth=auth,
         iam=iam,
+        audit=audit,
         isolation=isolation,
         network=network,
+        tls_cert=None if tls_cert is None else tls_cert.expanduser().absolute(),
+        tls_key=None if tls_key is None else tls_key.expanduser().absolute(),
+        hostnames=hostnames,
         account=account,
         region=region,
         otlp_endpoint=otlp_endpoint,

@@ -17,13 +17,16 @@ from alonzo.control import access as lambda_access
 from alonzo.control.functions import ControlPlane
 from alonzo.control.unsupported import UNSUPPORTED as LAMBDA_UNSUPPORTED
 from alonzo.daemon.config import Config
+from alonzo.daemon.messaging_services import MessagingServices
 from alonzo.daemon.secret_services import SecretServices
 from alonzo.daemon.service_calls import ServiceCaller
+from alonzo.eventsources.pollers.sqs.poller import POLLER as SQS_POLLER
+from alonzo.eventsources.sources import Poller
 from alonzo.invoke.operations import operations as invoke_operations
 from alonzo.lib.clock import Clock, SystemClock
 from alonzo.lib.ids import IdSource
 from alonzo.model.access import AccessRules
-from alonzo.model.ports.identity import Sessions
+from alonzo.model.ports.identity import Federation, Sessions
 from alonzo.model.ports.invoking import Invoker
 from alonzo.model.ports.operations import Operations
 from alonzo.runtimes.interpreters import SearchPlaces
@@ -45,6 +48,10 @@ from alonzo.services.logs import api as logs_api
 from alonzo.services.logs.sink import LogWriter
 from alonzo.services.secretsmanager import access as secretsmanager_access
 from alonzo.services.secretsmanager import api as secretsmanager_api
+from alonzo.services.sns import access as sns_access
+from alonzo.services.sns import api as sns_api
+from alonzo.services.sqs import access as sqs_access
+from alonzo.services.sqs import api as sqs_api
 from alonzo.services.ssm import access as ssm_access
 from alonzo.services.ssm import api as ssm_api
 from alonzo.services.sts import access as sts_access
@@ -64,7 +71,9 @@ class Parts:
     metering: Metering
     identities: Identities
     sessions: Sessions
+    federation: Federation
     secrets: SecretServices
+    messaging: MessagingServices
     calls: ServiceCaller
     clock: Clock
     ids: IdSource
@@ -112,7 +121,7 @@ SERVICES = (
     ),
     Service(
         "sts",
-        lambda p: sts_api.operations(p.sessions),
+        lambda p: sts_api.operations(p.sessions, p.federation),
         sts_api.UNSUPPORTED,
         lambda _: sts_access.access_rules(),
     ),
@@ -140,7 +149,23 @@ SERVICES = (
         secretsmanager_api.UNSUPPORTED,
         lambda p: secretsmanager_access.access_rules(p.secrets.directory),
     ),
+    Service(
+        "sqs",
+        lambda p: sqs_api.operations(p.messaging.queues),
+        sqs_api.UNSUPPORTED,
+        lambda p: sqs_access.access_rules(p.messaging.queues.directory),
+    ),
+    Service(
+        "sns",
+        lambda p: sns_api.operations(p.messaging.topics),
+        sns_api.UNSUPPORTED,
+        lambda _: sns_access.access_rules(),
+    ),
 )
+
+
+#: Sources that event source mappings read; the kinds of other sources are configuration alone.
+POLLERS: tuple[Poller, ...] = (SQS_POLLER,)
 
 
 def namespaces(config: Config, data: DataDir) -> Backend:

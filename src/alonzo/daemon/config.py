@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+from alonzo.audit.settings import AuditSettings
 from alonzo.control.settings import ControlLimits
 from alonzo.environments.values import EnvironmentSettings
 from alonzo.invoke.api import InvokeSettings
@@ -23,13 +24,18 @@ from alonzo.model.errors import PlatformError
 Auth = Literal["sigv4", "off"]
 Isolation = Literal["auto", "namespaces", "gvisor", "none"]
 Network = Literal["none", "nat", "host"]
-Iam = Literal["strict", "lenient", "soft"]
+Iam = Literal["strict", "soft"]
+Audit = Literal["management", "all", "off"]
 
 #: OpenTelemetry's own name for headers that a receiver wants, as keys of its users often are.
 _OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 
 #: What a request's signature may name, too.
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
+
+
+#: Without a port and without a scheme.
+_HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 
 
 class ConfigError(PlatformError):
@@ -45,6 +51,9 @@ class Config:
     ``otlp_endpoint``: the URL of an OpenTelemetry receiver that spans go to, with
     ``otlp_headers``, ``name=value`` with commas between them.
 
+    ``tls_cert`` and ``tls_key`` are PEM files. ``hostnames`` are names by which clients reach the
+    platform, beside its address; the first is the one that it calls itself by.
+
     ``search_path``, ``home`` and ``tools`` say where to look for runtimes, and ``tools`` is what
     ``alonzo runtime install`` fills; ``faults`` arms fault points and is for tests.
     """
@@ -53,7 +62,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 4566
     auth: Auth = "sigv4"
-    iam: Iam = "lenient"
+    iam: Iam = "strict"
+    audit: Audit = "management"
     isolation: Isolation = "auto"
     network: Network | None = None
     account: str = "000000000000"
@@ -63,8 +73,12 @@ class Config:
     tools: Path = field(default_factory=lambda: _tools())
     python: str = sys.executable
     faults: str = field(default_factory=lambda: os.environ.get("ALONZO_FAULTS", ""))
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    hostnames: tuple[str, ...] = ()
     otlp_endpoint: str | None = None
     otlp_headers: str = field(default_factory=lambda: os.environ.get(_OTLP_HEADERS, ""))
+    auditing: AuditSettings = field(default_factory=AuditSettings)
     control: ControlLimits = field(default_factory=ControlLimits)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     invoke: InvokeSettings = field(default_factory=InvokeSettings)
@@ -92,11 +106,16 @@ class Config:
             )
         if not self.host:
             raise ConfigError("--host is empty. Use 127.0.0.1, or 0.0.0.0 for every interface.")
-        if self.auth == "off" and not _is_loopback(self.host):
+        if self.auth == "off" and not is_loopback(self.host):
             raise ConfigError(
                 f"--auth off lets anybody who reaches {self.host} run code here, so it works only "
                 "on a loopback address. Use --host 127.0.0.1, or leave authentication on."
             )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigError("TLS takes both files: --tls-cert and --tls-key.")
+        for name in self.hostnames:
+            if not _HOSTNAME.fullmatch(name):
+                raise ConfigError(f"--hostname takes a name such as alonzo.example, not {name!r}")
         if not (len(self.account) == 12 and self.account.isascii() and self.account.isdigit()):
             raise ConfigError(f"an account has 12 digits, not {self.account!r}")
         if not _REGION.fullmatch(self.region):
@@ -131,7 +150,7 @@ def _tools() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "alonzo/tools"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine reaches the address. Names but ``localhost`` may lead anywhere."""
     try:
         return ipaddress.ip_address(host).is_loopback

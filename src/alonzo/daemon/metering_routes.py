@@ -6,7 +6,7 @@ import os
 from collections.abc import Sized
 
 from alonzo.daemon.config import Config
-from alonzo.edge.app import Route
+from alonzo.edge.route import Route
 from alonzo.lib.clock import Clock
 from alonzo.services.cloudwatch.metering import Metering
 from alonzo.services.cloudwatch.prometheus import MetricsRoute

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from alonzo.daemon.noting import noted
 from alonzo.lib.clock import Clock
 from alonzo.model.context import Principal, RequestContext, Session
 from alonzo.model.deliveries import RoleUse, ServiceCall
 from alonzo.model.errors import AwsError, access_denied
 from alonzo.model.invocations import InvokeRequest
+from alonzo.model.ports.audit import AuditLog
 from alonzo.model.ports.identity import Authorizer
 from alonzo.model.ports.operations import Operations
 from alonzo.services.iam.identities import Identities
@@ -27,8 +29,9 @@ _SOURCE_IP = "127.0.0.1"
 class RoleCaller:
     """Calls operations. ``connect`` hands it what is built after it."""
 
-    def __init__(self, identities: Identities, clock: Clock) -> None:
+    def __init__(self, identities: Identities, clock: Clock, audit: AuditLog | None = None) -> None:
         self._identities = identities
+        self._audit = audit
         self._clock = clock
         self._operations: Mapping[str, Operations] = {}
         self._authorizer: Authorizer | None = None
@@ -48,7 +51,7 @@ class RoleCaller:
         Raises:
             AwsError: the role may not.
         """
-        await self._authorize(call, self._context(use, self._principal(use)))
+        await self._authorize(call, self.context(use))
 
     async def call(self, call: ServiceCall, use: RoleUse) -> Mapping[str, Any] | None:
         """Make a call.
@@ -56,9 +59,13 @@ class RoleCaller:
         Raises:
             AwsError: the role may not, or the service refuses.
         """
-        context = self._context(use, self._principal(use))
-        await self._authorize(call, context)
-        return await self._operations[call.service][call.operation](context, call.params)
+        context = self.context(use)
+
+        async def run() -> Mapping[str, Any] | None:
+            await self._authorize(call, context)
+            return await self._operations[call.service][call.operation](context, call.params)
+
+        return await noted(self._audit, context, call, run, invoked_by="lambda.amazonaws.com")
 
     async def find(self, call: ServiceCall, use: RoleUse) -> bool:
         """Whether what the call asks about exists; no permission is needed."""
@@ -89,12 +96,20 @@ class RoleCaller:
         assert self._authorizer is not None
         await self._authorizer.authorize(context, call.service, call.operation, call.params)
 
+    def context(self, use: RoleUse) -> RequestContext:
+        """The context of a call with the role's permissions.
+
+        Raises:
+            AwsError: AccessDeniedException: it is no role.
+        """
+        return self._context(use, self._principal(use))
+
     def _principal(self, use: RoleUse) -> Principal:
         session = Session(use.sender.name, self._clock.now_s(), role_arn=use.role_arn)
         known = self._identities.unique_id(use.role_arn)
         try:
-            # There is no key; the role's name in its place keeps remembered decisions apart.
-            return assumed_role(session, use.role_arn, known)
+            # There is no key; role and function in its place keep remembered decisions apart.
+            return assumed_role(session, f"{use.role_arn} {use.sender.name}", known)
         except ValueError as err:
             raise access_denied(f"{use.role_arn} is not a role.") from err
 

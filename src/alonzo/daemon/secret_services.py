@@ -69,6 +69,9 @@ class SecretServices:
         assert self._authorizer is not None
         await self._authorizer.authorize(context, service, operation, params)
 
+    def end_waits(self) -> None:
+        """No request waits for long."""
+
     def work(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """What is to run all the time, by name."""
         return {"keys": Keeper(self.vault).run(), "secrets": self.rotator.run()}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
+import resource
 import shlex
 import signal
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import uvloop
 
-from alonzo.daemon.config import Config
+from alonzo.daemon.config import Config, is_loopback
 from alonzo.daemon.log_lines import LogFormatter
 from alonzo.daemon.routes import NOT_ISOLATED
 from alonzo.daemon.wiring import Platform
@@ -28,6 +30,12 @@ _YOUNG_OBJECTS_MAX = 10_000
 #: place of Python's own 5 ms. With 16 clients a call's p99 is 4.7 ms with it and 5.7 without.
 _SWITCH_S = 0.0005
 
+#: Said of a platform that others reach without TLS.
+NOT_ENCRYPTED = (
+    "whoever is on the way reads requests and answers, secrets among them; signatures hold all the "
+    "same"
+)
+
 #: How long calls in flight may still take after SIGTERM.
 DRAIN_S_MAX = 30.0
 
@@ -39,6 +47,7 @@ def run(config: Config) -> None:
         PlatformError: it could not start; the text says why and what to do.
     """
     config.check()
+    dump_no_core()
     faults.arm_from_environment(config.faults)
     lines = logging.StreamHandler()
     lines.setFormatter(LogFormatter())
@@ -75,6 +84,17 @@ async def _serve(config: Config) -> None:
     _say("stopped")
 
 
+def dump_no_core() -> None:
+    """Keep what this process holds, keys among it, out of core dumps; children inherit that.
+
+    A limit of 1 has the kernel run no collector of the host either; 0 would. Source: core(5).
+    """
+    for limit in (1, 0):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+            return
+
+
 def _spare_the_collector() -> None:
     """Have the garbage collector leave alone what lives as long as we do.
 
@@ -103,6 +123,11 @@ def start_message(config: Config, platform: Platform) -> str:
         lines.append(f"  missing    {'; '.join(missing)}")
     label = "WARNING" if config.network == "host" else "network"
     lines += [f"  {label}    {one.detail}" for one in platform.layers if one.name == NETWORK_LAYER]
+    warning = None if platform.certificate is None else platform.certificate.warning()
+    if warning is not None:
+        lines.append(f"  WARNING    {warning}")
+    if platform.certificate is None and not is_loopback(config.host):
+        lines.append(f"  WARNING    --host {config.host} without --tls-cert: {NOT_ENCRYPTED}")
     if config.auth == "off":
         lines.append("  WARNING    --auth off: requests are not authenticated")
     where = shlex.quote(str(config.data_dir))

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from alonzo.daemon.noting import noted
+from alonzo.model.arns import account_of_function
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.deliveries import ServiceCall, ServiceUse
 from alonzo.model.invocations import InvocationType, InvokeRequest
+from alonzo.model.ports.audit import AuditLog
 from alonzo.model.ports.identity import Authorizer
 from alonzo.model.ports.invoking import Invoker
 from alonzo.model.ports.operations import Operations
@@ -20,8 +23,9 @@ from alonzo.model.ports.operations import Operations
 class ServiceCaller:
     """Calls operations and functions. ``connect`` hands it what is built after it."""
 
-    def __init__(self, invoker: Invoker) -> None:
+    def __init__(self, invoker: Invoker, audit: AuditLog | None = None) -> None:
         self._invoker = invoker
+        self._audit = audit
         self._operations: Mapping[str, Operations] = {}
         self._authorizer: Authorizer | None = None
 
@@ -42,8 +46,13 @@ class ServiceCaller:
         """
         assert self._authorizer is not None
         context = _context(use)
-        await self._authorizer.authorize(context, call.service, call.operation, call.params)
-        return await self._operations[call.service][call.operation](context, call.params)
+
+        async def run() -> Mapping[str, Any] | None:
+            assert self._authorizer is not None
+            await self._authorizer.authorize(context, call.service, call.operation, call.params)
+            return await self._operations[call.service][call.operation](context, call.params)
+
+        return await noted(self._audit, context, call, run)
 
     async def invoke(self, function_arn: str, payload: bytes, use: ServiceUse) -> None:
         """Put an event into Lambda's queue.
@@ -56,7 +65,7 @@ class ServiceCaller:
         context = _context(use)
         request = InvokeRequest(
             request_id=use.request_id,
-            account=use.account,
+            account=account_of_function(function_arn, use.account),
             region=use.region,
             function_name=function_arn,
             qualifier=None,

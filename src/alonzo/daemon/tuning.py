@@ -13,6 +13,12 @@ from alonzo.daemon.config import Config, ConfigError
 
 #: Every setting with what it means. Sizes are in what the name ends with.
 MEANINGS: Mapping[str, str] = {
+    "auditing.file_bytes_max": "A file of the audit log is closed when it is that large.",
+    "auditing.file_age_s_max": "A file of the audit log is closed when it is that old.",
+    "auditing.keep_days": "Closed files of the audit log go after so many days.",
+    "auditing.bytes_max": "Closed files of the audit log together, packed; the oldest go.",
+    "auditing.queue_bytes_max": "Records that wait in memory while the disk takes none.",
+    "auditing.refusals_per_minute": "Failed authentications with a record each.",
     "control.zip_bytes_max": "A package as it is uploaded.",
     "control.unzipped_bytes_max": "A function's code and layers, unpacked.",
     "control.package_entries_max": "Files and folders in a package.",

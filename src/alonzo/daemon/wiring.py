@@ -18,27 +18,36 @@ from dataclasses import asdict
 from functools import partial
 from types import TracebackType
 
+from alonzo.audit.writer import AuditWriter
 from alonzo.control.deployer import Deployer
 from alonzo.control.event_sources.reconciler import MappingReconciler
 from alonzo.control.functions import ControlPlane
 from alonzo.control.settings import ControlSettings
-from alonzo.daemon import catalog
+from alonzo.daemon import catalog, door
+from alonzo.daemon.account_routes import account_routes
+from alonzo.daemon.auditing import open_audit
 from alonzo.daemon.config import Config
+from alonzo.daemon.event_sources import EventSources, event_sources
 from alonzo.daemon.expectations import Expectations
 from alonzo.daemon.metering_routes import metering_routes
+from alonzo.daemon.resource_facts import FactsByService
 from alonzo.daemon.resource_policies import PoliciesByService
 from alonzo.daemon.role_calls import RoleCaller
 from alonzo.daemon.routes import HEALTH_PATHS, health
-from alonzo.daemon.secret_services import SecretServices
-from alonzo.daemon.service_calls import ServiceCaller
+from alonzo.daemon.services import Services
+from alonzo.daemon.topic_routes import topic_routes
 from alonzo.edge.app import BodyLimits, EdgeApp, Route
+from alonzo.edge.certificate import CertificateFiles
 from alonzo.edge.door import Door
 from alonzo.edge.function_urls.server import FunctionUrlServer
 from alonzo.edge.models import service_model
+from alonzo.edge.penalties import Penalties
 from alonzo.edge.server import EdgeServer
 from alonzo.environments.code import CodeTrees
 from alonzo.environments.pool import Pool
+from alonzo.environments.sealed_variables import SealedVariables
 from alonzo.environments.surroundings import Surroundings
+from alonzo.eventsources.engine import MappingEngine
 from alonzo.invoke.api import LambdaInvoker
 from alonzo.invoke.deliveries import DeliveryQueue
 from alonzo.invoke.destinations import RoutedDestinations, TargetChecks
@@ -55,12 +64,17 @@ from alonzo.lib.tasks import TaskScope
 from alonzo.model.http import RouteHandler
 from alonzo.model.ports.logs import FunctionMetrics
 from alonzo.model.ports.operations import Operations
+from alonzo.runtimes.registry import Runtimes
 from alonzo.sandbox.base import NETWORK_LAYER, Backend, Layer
 from alonzo.services.cloudwatch.metering import Metering
 from alonzo.services.iam.assumption import Sessions
 from alonzo.services.iam.authorizer import Authorizer
+from alonzo.services.iam.federation import Federation
 from alonzo.services.iam.identities import Identities
+from alonzo.services.iam.issuer_keys import FILE_NAME as ISSUERS_FILE
+from alonzo.services.iam.issuer_keys import IssuerKeys
 from alonzo.services.iam.keys import KeyRing
+from alonzo.services.iam.log_rights import RoleLogRights
 from alonzo.services.iam.standing import standing_of
 from alonzo.services.logs.retention import Reaper
 from alonzo.services.logs.sink import LogWriter
@@ -87,13 +101,19 @@ class Platform:
         self._stack = contextlib.AsyncExitStack()
         self._server: EdgeServer | None = None
         self._events: EventQueue | None = None
+        self._services: Services | None = None
+        self._mappings: MappingEngine | None = None
+        self._variables = SealedVariables(SystemIds())
         self.endpoint = ""
+        self.certificate: CertificateFiles | None = None
+        self._penalties = Penalties()
         self.isolation = ""
         self.isolated = True
         self.layers: tuple[Layer, ...] = ()
 
     async def __aenter__(self) -> Platform:
         _raise_descriptor_limit()
+        self.certificate = door.certificate_of(self._config)
         try:
             await self._open()
         except BaseException:
@@ -116,18 +136,17 @@ class Platform:
         stack.callback(data.close)
         store = await SqliteStore.open(data.db_path, clock=clock)
         stack.push_async_callback(store.close)
-        identities = await _identities(data, store, clock, ids)
-        keys = KeyRing(
-            data.keys, clock=clock, ids=ids, account=config.account, identities=identities
-        )
+        identities = await door.open_identities(data, store, clock, ids, config.account)
+        keys = KeyRing(data.keys, clock=clock, ids=ids, identities=identities)
         blobs = BlobStore(data.blobs, data.secret("blobs"))
         logs = LogWriter(store, clock=clock)
         stack.push_async_callback(logs.close)
         metering = Metering(store, clock, logs)
+        audit = await self._open_audit(data)
         scope = await stack.enter_async_context(TaskScope())
 
         backend = await self._open_backend(data)
-        runtimes = catalog.runtimes(config)
+        runtimes, calls = catalog.runtimes(config), RoleCaller(identities, clock, audit)
         settings = ControlSettings(
             **asdict(config.control),
             architecture=catalog.architecture(),
@@ -153,9 +172,10 @@ class Platform:
             scope,
             config.environments,
             meter=metering.writer,
+            calls=calls,
+            variables=self._variables,
         )
-        pool = Pool(around, runtimes, code, starts_max=_STARTS_PER_CPU * (os.cpu_count() or 1))
-        stack.push_async_callback(pool.close)
+        pool = self._pool(around, runtimes, code)
         directory: Directory = Directory(
             store,
             scope,
@@ -171,7 +191,6 @@ class Platform:
             metrics=metering.writer,
             record_bytes_max=config.invoke.payloads.event_bytes_max,
         )
-        deliveries = DeliveryQueue(store, clock, metrics=metering.writer)
         invoker = LambdaInvoker(
             directory,
             pool,
@@ -183,8 +202,9 @@ class Platform:
             spans=self._exporter(),
         )
 
-        calls = RoleCaller(identities, clock)
+        services = await self._open_services(data, store, invoker, calls, audit)
         provisioner = Provisioner(store, pool.provisioned)
+        sources = self._event_sources(store, scope, directory, invoker, calls)
         control = ControlPlane(
             store,
             blobs,
@@ -194,8 +214,9 @@ class Platform:
             settings=settings,
             provisioned=provisioner,
             targets=TargetChecks(calls),
+            sources=sources.checks,
+            keys=services.secrets.encryption,
         )
-        deployer = Deployer(store, blobs, code, pool, clock=clock, ids=ids)
         parts = catalog.Parts(
             control,
             invoker,
@@ -204,13 +225,15 @@ class Platform:
             metering,
             identities,
             Sessions(identities, keys),
-            await self._secret_services(data, store, invoker, clock, ids),
-            ServiceCaller(invoker),
+            Federation(identities, keys, IssuerKeys(data.path / ISSUERS_FILE, clock)),
+            services.secrets,
+            services.messaging,
+            services.calls,
             clock,
             ids,
         )
         operations = {each.name: each.operations(parts) for each in catalog.SERVICES}
-        authorizer = self._authorizer(parts, calls, operations)
+        authorizer = self._authorizer(parts, services, operations)
         app = EdgeApp(
             operations=operations,
             invoker=invoker,
@@ -222,27 +245,38 @@ class Platform:
             routes=[
                 *(Route("GET", path, self._health(operations, backend)) for path in HEALTH_PATHS),
                 Route("GET", b"/_alonzo/code/", control.download),
+                *account_routes(config, data, identities),
+                *topic_routes(parts.messaging.topics, ids),
                 *metering_routes(config, data, store, metering, pool, clock),
             ],
             region=config.region,
             limits=BodyLimits(payloads=config.invoke.payloads),
             unsupported={each.name: each.unsupported for each in catalog.SERVICES},
-            function_urls=self._function_urls(store, invoker, keys, identities, metering.writer),
+            function_urls=self._function_urls(
+                store, invoker, keys, identities, metering.writer, FactsByService(operations)
+            ),
             authorizer=authorizer,
+            penalties=self._penalties,
+            hosts=door.host_rules(config),
+            audit=audit,
         )
         self._server = EdgeServer(app)
         stack.push_async_callback(self._server.stop, 0.0)
         for name, work in {
+            **({} if audit is None else {"audit": audit.run()}),
             "last used": authorizer.used.run(),
+            "old variables": control.seal_old(),
             "logs": logs.run(),
             "log retention": Reaper(store, clock).run(),
-            **parts.secrets.work(),
+            **services.work(),
             "metrics": metering.run(),
             "samples": Sampler(invoker.admission, pool.provisioned, metering.writer, clock).run(),
-            "deployer": deployer.run(),
-            "event sources": MappingReconciler(store).run(),
+            "deployer": Deployer(store, blobs, code, pool, clock=clock, ids=ids).run(),
+            "event sources": MappingReconciler(store, sources.engine).run(),
             "events": events.run(invoker),
-            "deliveries": deliveries.run(RoutedDestinations(invoker, calls)),
+            "deliveries": DeliveryQueue(store, clock, metrics=metering.writer).run(
+                RoutedDestinations(invoker, calls)
+            ),
             "environments": pool.reap(),
             "provisioned": pool.provisioned.run(),
             "provisioning": provisioner.run(),
@@ -252,6 +286,17 @@ class Platform:
         }.items():
             scope.spawn(work, name=name)
         await self._listen(data)
+
+    def _pool(self, around: Surroundings, runtimes: Runtimes, code: CodeTrees) -> Pool:
+        pool = Pool(around, runtimes, code, starts_max=_STARTS_PER_CPU * (os.cpu_count() or 1))
+        self._stack.push_async_callback(pool.close)
+        return pool
+
+    async def _open_audit(self, data: DataDir) -> AuditWriter | None:
+        audit = await open_audit(self._config, data, SystemClock(), SystemIds())
+        if audit is not None:
+            self._stack.push_async_callback(audit.close)
+        return audit
 
     def _exporter(self) -> SpanExporter | None:
         collector = self._config.collector()
@@ -264,9 +309,10 @@ class Platform:
     async def _listen(self, data: DataDir) -> None:
         config = self._config
         assert self._server is not None
-        port = await self._server.start(config.host, config.port)
-        self.endpoint = f"http://{_bracketed(config.host)}:{port}"
-        data.announce(self.endpoint)
+        tls = None if self.certificate is None else self.certificate.context
+        port = await self._server.start(config.host, config.port, tls=tls)
+        self.endpoint, authority = door.address_of(config, self.certificate, port)
+        data.announce(self.endpoint, ca=authority)
 
     async def _open_backend(self, data: DataDir) -> Backend:
         backend = catalog.backend(self._config, data)
@@ -277,6 +323,52 @@ class Platform:
         self.isolated = backend.isolated
         return backend
 
+    async def _open_services(
+        self,
+        data: DataDir,
+        store: Store,
+        invoker: LambdaInvoker,
+        roles: RoleCaller,
+        audit: AuditWriter | None,
+    ) -> Services:
+        services = self._services = Services(
+            data,
+            store,
+            invoker,
+            roles,
+            own_url=lambda: self.endpoint,
+            clock=SystemClock(),
+            ids=SystemIds(),
+            audit=audit,
+        )
+        self._stack.callback(services.close)
+        await services.open()
+        return services
+
+    def _event_sources(
+        self,
+        store: Store,
+        scope: TaskScope,
+        directory: Directory,
+        invoker: LambdaInvoker,
+        calls: RoleCaller,
+    ) -> EventSources:
+        payloads, clock = self._config.invoke.payloads, SystemClock()
+        sources = event_sources(
+            catalog.POLLERS,
+            store,
+            scope,
+            directory,
+            invoker,
+            calls,
+            payloads,
+            clock=clock,
+            ids=SystemIds(),
+        )
+        self._stack.callback(sources.engine.close)
+        self._mappings = sources.engine
+        return sources
+
     def _function_urls(
         self,
         store: Store,
@@ -284,6 +376,7 @@ class Platform:
         keys: KeyRing,
         identities: Identities,
         metrics: FunctionMetrics,
+        facts: FactsByService,
     ) -> FunctionUrlServer:
         config = self._config
         urls = FunctionUrlDirectory(store)
@@ -291,45 +384,42 @@ class Platform:
         return FunctionUrlServer(
             urls,
             invoker,
-            Door(keys, identities.clock, account=config.account, auth=config.auth),
+            Door(
+                keys,
+                identities.clock,
+                account=config.account,
+                auth=config.auth,
+                penalties=self._penalties,
+            ),
             partial(standing_of, identities, config.iam),
             clock=identities.clock,
             ids=identities.ids,
             limits=config.invoke.payloads,
             metrics=metrics,
+            facts=facts,
         )
 
     def _authorizer(
         self,
         parts: catalog.Parts,
-        calls: RoleCaller,
+        services: Services,
         operations: Mapping[str, Operations],
     ) -> Authorizer:
         rules = {each.name: each.access(parts) for each in catalog.SERVICES}
         authorizer = Authorizer(
             parts.identities,
-            PoliciesByService(parts.secrets.policies),
+            PoliciesByService(services.policies),
             rules,
             mode=self._config.iam,
+            facts=FactsByService(operations),
         )
         self._stack.push_async_callback(authorizer.used.write)
-        calls.connect(operations, authorizer)
-        parts.calls.connect(operations, authorizer)
-        parts.secrets.connect(authorizer)
+        services.roles.connect(operations, authorizer)
+        services.calls.connect(operations, authorizer)
+        services.secrets.connect(authorizer)
+        self._variables.connect(services.secrets.encryption, services.roles)
+        parts.logs.ask(RoleLogRights(authorizer, parts.identities))
         return authorizer
-
-    async def _secret_services(
-        self,
-        data: DataDir,
-        store: Store,
-        invoker: LambdaInvoker,
-        clock: SystemClock,
-        ids: SystemIds,
-    ) -> SecretServices:
-        services = SecretServices(store, data.secret("kms"), invoker, clock=clock, ids=ids)
-        self._stack.callback(services.close)
-        await services.open()
-        return services
 
     def _health(self, services: Mapping[str, object], backend: Backend) -> RouteHandler:
         network = [layer.detail for layer in backend.layers if layer.name == NETWORK_LAYER]
@@ -354,21 +444,18 @@ class Platform:
         """
         assert self._server is not None
         assert self._events is not None
-        await asyncio.gather(self._server.drain(grace_s), self._events.stop(grace_s))
+        assert self._mappings is not None
+        assert self._services is not None
+        self._services.end_waits()
+        await asyncio.gather(
+            self._server.drain(grace_s), self._events.stop(grace_s), self._mappings.drain(grace_s)
+        )
 
 
 def _load_models() -> None:
     """Have the models in memory that nearly every platform needs, before the first request."""
     for name in ("lambda", "logs"):
         assert service_model(name).operation_names
-
-
-async def _identities(
-    data: DataDir, store: Store, clock: SystemClock, ids: SystemIds
-) -> Identities:
-    identities = Identities(store, data.secret("access-keys"), clock=clock, ids=ids)
-    await identities.open()
-    return identities
 
 
 async def _tidy(directory: Directory, pool: Pool, code: CodeTrees) -> None:
@@ -386,8 +473,3 @@ def _raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _bracketed(host: str) -> str:
-    """IPv6 addresses stand in brackets in a URL."""
-    return f"[{host}]" if ":" in host else host

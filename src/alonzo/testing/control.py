@@ -12,6 +12,7 @@ from typing import Any
 
 from alonzo.control.deployer import Deployer
 from alonzo.control.event_sources.reconciler import MappingReconciler
+from alonzo.control.event_sources.sources import NoPollers
 from alonzo.control.functions import ControlPlane
 from alonzo.control.settings import ControlSettings
 from alonzo.lib.clock import ManualClock
@@ -20,8 +21,10 @@ from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.destinations import TargetFault, TargetKind
+from alonzo.model.event_sources import SourceUse
 from alonzo.model.functions import ServingVersion
 from alonzo.model.ports.code import ObjectError, SnapshotFailure
+from alonzo.model.ports.event_sources import Pollers, SourceState
 from alonzo.model.provisioned import Allocation, ProvisionedFigures
 from alonzo.runtimes.base import RuntimeIdentifier
 from alonzo.runtimes.identifiers import IDENTIFIERS
@@ -172,6 +175,23 @@ class FakeTargets:
         return self.faults.get(target_arn)
 
 
+class FakeSources:
+    """``SourceChecks`` that offer ``kinds`` of sources, which are as ``states`` say."""
+
+    def __init__(self) -> None:
+        self.kinds: set[str] = set()
+        self.states: dict[str, SourceState] = {}
+
+    def offers(self, kind: str) -> bool:
+        """Whether the kind is among ``kinds``."""
+        return kind in self.kinds
+
+    async def look(self, use: SourceUse) -> SourceState:
+        """What ``states`` say of the source."""
+        assert use.role_arn == ROLE
+        return self.states.get(use.source_arn, SourceState())
+
+
 class ControlRig:
     """The parts of a control plane, and short ways to use it. Made by ``open_control``."""
 
@@ -185,6 +205,8 @@ class ControlRig:
         self.provisioned = FakeProvisioned()
         self.objects = FakeObjects()
         self.targets = FakeTargets()
+        self.pollers: Pollers = NoPollers()
+        self.sources = FakeSources()
         self.plane = ControlPlane(
             store,
             blobs,
@@ -195,6 +217,7 @@ class ControlRig:
             provisioned=self.provisioned,
             objects=self.objects,
             targets=self.targets,
+            sources=self.sources,
         )
         self.snapshots = FakeSnapshots()
         self.deployer = self.new_deployer()
@@ -204,6 +227,17 @@ class ControlRig:
         return Deployer(
             self.store, self.blobs, self.code, self.snapshots, clock=self.clock, ids=self.ids
         )
+
+    def new_reconciler(self) -> MappingReconciler:
+        """A reconciler of mappings as a restarted daemon would have it."""
+        return MappingReconciler(self.store, self.pollers)
+
+    async def reconcile_mappings(self) -> int:
+        """One look of a new reconciler of mappings, with all that it started; as ``reconcile``."""
+        reconciler = self.new_reconciler()
+        settled = await reconciler.reconcile()
+        await reconciler.drain()
+        return settled
 
     async def call(
         self, operation: str, *, account: str = ACCOUNT, region: str = REGION, **params: Any
@@ -287,7 +321,7 @@ async def open_control(
         async with TaskScope() as scope:
             if deploying:
                 scope.spawn(rig.deployer.run(), name="deployer")
-                scope.spawn(MappingReconciler(store).run(), name="event sources")
+                scope.spawn(rig.new_reconciler().run(), name="event sources")
             yield rig
     finally:
         await store.close()

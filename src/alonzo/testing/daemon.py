@@ -16,17 +16,20 @@ import botocore.config
 import botocore.session
 
 from alonzo.testing.residue import descendants, left_of_daemon
+from alonzo.testing.roles import ADMIN, BASIC, make_role
 from alonzo.testing.waiting import eventually
 
 START_S_MAX = 20.0
 STOP_S_MAX = 20.0
 REGION = "us-east-1"
 
-READY = re.compile(r"listening on (http://\S+)")
+READY = re.compile(r"listening on (https?://\S+)")
 
 
 class DaemonProcess:
     """``alonzo serve`` on a free port. Start it again after a stop or a kill: the data stays.
+
+    The first start makes the roles of functions (``functions.ROLE``, see ``roles``).
 
     ``command`` runs the package; this interpreter does by default. Functions have no network unless
     the options say so: the machine that tests run on keeps its own as it is.
@@ -48,6 +51,7 @@ class DaemonProcess:
         self._environment = environment or {}
         self._command = tuple(command)
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_roles = False
         self._log_file = data_dir.with_name(data_dir.name + ".log")
         self._clients: dict[str, Any] = {}
 
@@ -83,15 +87,19 @@ class DaemonProcess:
             )
         try:
             self.endpoint = eventually(self._endpoint, START_S_MAX)
+            if not self._has_roles:
+                self.role("test", BASIC)
+                self.role("admin", ADMIN)
         except AssertionError:
             self.kill()
             raise
+        self._has_roles = True
 
-    def _endpoint(self) -> str | None:
+    def _endpoint(self) -> str:
         code = self._running().poll()
         assert code is None, f"the daemon exited with {code}:\n{self.log}"
         found = READY.search(self.log)
-        return found[1].rstrip(".,") if found else None
+        return found[1].rstrip(".,") if found else ""
 
     def stop(self) -> None:
         """SIGTERM, as a service manager does it; it must drain, exit with 0 and leave nothing."""
@@ -132,6 +140,14 @@ class DaemonProcess:
         """The root key: its id and its secret."""
         key = json.loads((self.data_dir / "keys" / "root.json").read_text())
         return key["access_key_id"], key["secret_access_key"]
+
+    def role(self, name: str, *policies: str) -> str:
+        """Make a role for functions, if there is none; answers its ARN.
+
+        ``policies`` are AWS's own, by their names: ``roles.ADMIN``, ``"AmazonSQSFullAccess"``.
+        """
+        key = self.root_key()
+        return make_role(self.endpoint, key, name, *policies)
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A client that signs with the root key; one per service and region.

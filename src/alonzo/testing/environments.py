@@ -91,7 +91,7 @@ class Environments:
         """See ``model.ports.logs.LogSink``."""
         self.lines.extend(event.message for event in events)
 
-    def issue(self, *, role_arn: str, session_name: str, duration_s: int) -> AccessKey:
+    def issue(self, *, role_arn: str, function_arn: str, duration_s: int) -> AccessKey:
         """See ``model.ports.identity.RoleCredentials``."""
         return AccessKey("ASIA", "secret", Principal("0" * 12, role_arn, "id", "ASIA"), "token")
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from alonzo.testing.daemon import DaemonProcess
-from alonzo.testing.functions import deploy
+from alonzo.testing.functions import ADMIN_ROLE, deploy
 from alonzo.testing.residue import descendants, left_of_daemon
 from alonzo.testing.waiting import eventually
 
@@ -181,7 +181,7 @@ class Series:
         sink = deploy(client, "sink", _SINK.format(port=port))
         target = {"Destination": sink.arn}
         for retries in RETRIES:
-            deploy(client, f"worker{retries}", _WORKER.format(port=port))
+            deploy(client, f"worker{retries}", _WORKER.format(port=port), Role=ADMIN_ROLE)
             client.put_function_event_invoke_config(
                 FunctionName=f"worker{retries}",
                 MaximumRetryAttempts=retries,

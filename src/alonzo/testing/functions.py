@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+#: Roles that every ``DaemonProcess`` has (see ``roles``): for functions that write logs and call
+#: nobody, and for those that call whom they like, or have events that go on to somewhere.
 ROLE = "arn:aws:iam::000000000000:role/test"
+ADMIN_ROLE = "arn:aws:iam::000000000000:role/admin"
 #: The interpreter that runs the tests is one that the platform finds too.
 PYTHON_RUNTIME = f"python3.{sys.version_info.minor}"
 ACTIVE_S_MAX = 30.0

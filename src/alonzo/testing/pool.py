@@ -60,7 +60,7 @@ class PoolWorld:
         """``LogSink``: keep the lines."""
         self.lines.extend(event.message for event in events)
 
-    def issue(self, *, role_arn: str, session_name: str, duration_s: int) -> AccessKey:
+    def issue(self, *, role_arn: str, function_arn: str, duration_s: int) -> AccessKey:
         """``RoleCredentials``: always the same."""
         return AccessKey("ASIA", "s", Principal("0" * 12, "arn", "id", "ASIA"), "t")
 

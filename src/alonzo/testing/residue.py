@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -22,14 +23,19 @@ class Holdings:
 
     descriptors: frozenset[tuple[int, str]]
     threads: frozenset[str]
-    children: frozenset[str]
+    #: Command lines by process id. One that has just been forked still bears this process's own.
+    children: Mapping[str, str]
 
     def gained_since(self, before: Holdings) -> list[str]:
         """One line for each thing held now and not before."""
         return [
             *(f"descriptor {fd}: {path}" for fd, path in self.descriptors - before.descriptors),
             *(f"thread {name}" for name in self.threads - before.threads),
-            *(f"child process {name}" for name in self.children - before.children),
+            *(
+                f"child process {pid} {command}"
+                for pid, command in self.children.items()
+                if pid not in before.children
+            ),
         ]
 
 
@@ -52,16 +58,16 @@ def _descriptors() -> frozenset[tuple[int, str]]:
     return frozenset(found)
 
 
-def _children() -> frozenset[str]:
-    found: set[str] = set()
+def _children() -> Mapping[str, str]:
+    found: dict[str, str] = {}
     for listing in Path("/proc/self/task").glob("*/children"):
         try:
             pids = listing.read_text().split()
         except OSError:  # That thread has ended.
             continue
         for pid in pids:
-            found.add(f"{pid} {command_line(pid)}")
-    return frozenset(found)
+            found[pid] = command_line(pid)
+    return found
 
 
 def command_line(pid: str) -> str:

@@ -16,7 +16,7 @@ def config():
 def test_every_limit_has_a_name_and_a_meaning():
     there = {
         name
-        for part in ("control", "environments", "invoke")
+        for part in ("auditing", "control", "environments", "invoke")
         for name in names_in(getattr(config(), part), f"{part}.")
     }
     assert set(MEANINGS) == there

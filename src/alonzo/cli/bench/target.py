@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
 REGION = "us-east-1"
-ROLE = "arn:aws:iam::000000000000:role/bench"
+#: What functions get, as most have it: Lambda may assume it, and it may write logs.
+ROLE = "bench"
+ROLE_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    },
+}
 ACTIVE = {"Delay": 0.02, "MaxAttempts": 3000}
 
 #: Different requests to send in turn, so that no server can remember the one.
@@ -145,9 +156,23 @@ class Platform(Target):
         generator: Generator,
         signer: Credentials,
         lambda_client: Any,
+        iam_client: Callable[[], Any],
     ) -> None:
+        """``iam_client`` makes one: whoever creates no function needs none."""
         super().__init__("alonzo", server, generator, signer)
         self.lambda_client = lambda_client
+        self._iam_client = iam_client
+        self._role_arn = ""
+
+    @property
+    def role_arn(self) -> str:
+        """The role of functions. Made when first asked for."""
+        if not self._role_arn:
+            with closing(self._iam_client()) as iam:
+                made = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
+                iam.attach_role_policy(RoleName=ROLE, PolicyArn=ROLE_POLICY)
+            self._role_arn = made["Role"]["Arn"]
+        return self._role_arn
 
     def create(self, name: str, function: Function) -> Created:
         """Create a function and wait until it is Active.
@@ -162,7 +187,7 @@ class Platform(Target):
                     FunctionName=name,
                     Runtime=runtime,
                     Handler=function.handler,
-                    Role=ROLE,
+                    Role=self.role_arn,
                     Code={"ZipFile": function.package(name)},
                     MemorySize=function.memory_mib,
                     Timeout=60,

@@ -100,15 +100,20 @@ class Workbench:
             "aws_secret_access_key": key["secret_access_key"],
         }
         session = cast("Any", botocore.session.Session())
-        client = session.create_client(
-            "lambda",
-            REGION,
-            endpoint_url=server.url,
-            config=botocore.config.Config(proxies={}, read_timeout=120),
-            **names,
-        )
+
+        def client(service: str) -> Any:
+            return session.create_client(
+                service,
+                REGION,
+                endpoint_url=server.url,
+                config=botocore.config.Config(proxies={}, read_timeout=120),
+                **names,
+            )
+
         signer = Credentials(key["access_key_id"], key["secret_access_key"])
-        return Platform(server, self.generator, signer, client)
+        return Platform(
+            server, self.generator, signer, client("lambda"), iam_client=lambda: client("iam")
+        )
 
     @contextmanager
     def pinned(self) -> Generated[Workbench]:
