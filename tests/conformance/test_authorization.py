@@ -376,6 +376,12 @@ def test_soft_mode_refuses_nobody_and_says_what_it_would(own_platform, eventuall
     household.client("lambda", household.user("u")).list_functions()
     eventually(lambda: "iam.would_refuse" in platform.log, 5)
     assert "lambda:ListFunctions" in platform.log
+    role = household.role("r", trust({"Service": "lambda.amazonaws.com"}))
+    sts = household.client("sts", household.user("v"))
+    sts.assume_role(RoleArn=role, RoleSessionName="session")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sts.assume_role(RoleArn=f"{role}-never-made", RoleSessionName="session")
+    eventually(lambda: "sts:AssumeRole" in platform.log, 5)
 
 
 def test_a_function_of_older_days_keeps_its_role_and_may_nothing_until_it_is_made(own_platform):

@@ -180,7 +180,9 @@ def test_headers_of_the_request(household, name):
         client.meta.events.unregister("before-sign.iam.GetUser", send)
 
 
-def test_a_mapping_is_shown_to_whom_its_function_lets(household, function, lambda_client, name):
+def test_a_mapping_is_for_whom_its_function_lets(
+    household, function, lambda_client, name, eventually
+):
     """The ARN of the mapping says nothing of the function."""
     deployed = function(ECHO, Role=f"arn:aws:iam::{ACCOUNT}:role/admin")
     mapping = lambda_client.create_event_source_mapping(
@@ -202,8 +204,36 @@ def test_a_mapping_is_shown_to_whom_its_function_lets(household, function, lambd
             of_function = {"ArnEquals": {"lambda:FunctionArn": arn}}
             household.let_user(name, allow("lambda:*", Condition=of_function))
             assert may(client.get_event_source_mapping, UUID=mapping["UUID"]) is fits
+        # Who may change the mappings of one function takes none from another, nor gives it one.
+        other = function(ECHO, Role=f"arn:aws:iam::{ACCOUNT}:role/admin")
+        asked = {"UUID": mapping["UUID"], "FunctionName": other.name}
+        for arns in ([other.arn], [deployed.arn], [deployed.arn, other.arn]):
+            of_functions = {"ArnEquals": {"lambda:FunctionArn": arns}}
+            household.let_user(name, allow("lambda:*", Condition=of_functions))
+            fits = len(arns) > 1
+            assert may(client.update_event_source_mapping, **asked) is fits
     finally:
+        eventually(
+            lambda: (
+                lambda_client.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Disabled"
+            ),
+            10,
+        )
         lambda_client.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_who_gives_permissions_within_a_boundary_gives_them_to_nobody_without_it(household, name):
+    """The pattern of the IAM user guide, permissions boundaries, delegating responsibility."""
+    boundary = "arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess"
+    within = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+    key = household.user(name, allow("iam:AttachRolePolicy", Condition=within))
+    service = trust({"Service": "lambda.amazonaws.com"})
+    household.role(f"{name}-in", service, PermissionsBoundary=boundary)
+    household.role(f"{name}-out", service)
+    iam = household.client("iam", key)
+    for role, fits in ((f"{name}-in", True), (f"{name}-out", False)):
+        policy = "arn:aws:iam::aws:policy/AdministratorAccess"
+        assert may(iam.attach_role_policy, RoleName=role, PolicyArn=policy) is fits
 
 
 def test_a_layer_is_used_by_whom_its_policy_lets_in(household, lambda_client, name):

@@ -111,6 +111,18 @@ def test_the_life_of_an_access_key(household, iam, name):
     assert refusal(iam.delete_access_key, **at)[1] == "NoSuchEntity"
 
 
+def test_when_a_key_was_used_is_told_to_whom_may_know_it_of_its_user(household, name):
+    key = household.user(name)
+    client = household.client("iam", key)
+    asked = {"AccessKeyId": key["AccessKeyId"]}
+    arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
+    household.let_user(name, allow("iam:GetAccessKeyLastUsed", on=arn))
+    assert client.get_access_key_last_used(**asked)["UserName"] == name
+    household.let_user(name, allow("iam:GetAccessKeyLastUsed", on=f"{arn}x"))
+    with pytest.raises(ClientError, match=f"on resource: {arn} because"):
+        client.get_access_key_last_used(**asked)
+
+
 def test_a_wrong_secret_is_refused(household, name):
     key = {**household.user(name), "SecretAccessKey": "x" * 40}
     assert refusal(household.client("sts", key).get_caller_identity)[:2] == (

@@ -125,6 +125,11 @@ def test_session_policies_take_away(household, name):
     household.client("lambda", managed).list_functions()
     assert refusal(household.client("iam", managed).list_users)[0] == "AccessDenied"
     assert refusal(sts.assume_role, Policy="{", **asked)[0] == "MalformedPolicyDocument"
+    none = [{"arn": "arn:aws:iam::000000000000:policy/none"}]
+    assert refusal(sts.assume_role, PolicyArns=none, **asked)[0] == "MalformedPolicyDocument"
+    other = household.role(f"{name}-o", trust({"Service": "lambda.amazonaws.com"}))
+    guess = {**asked, "RoleArn": other, "PolicyArns": none}
+    assert refusal(sts.assume_role, **guess)[0] == "AccessDenied", "policies are nobody's business"
 
 
 def test_a_session_holds_only_so_much(household, name):

@@ -178,6 +178,8 @@ def test_tags_in_a_token_are_the_sessions(household, sts, issuer, name):
 def test_nothing_else_passes_unsigned(sts, platform, household, name, issuer):
     role = household.role(name, trust())
     assert refused(sts.get_caller_identity)[1] == 403
+    saml = {"PrincipalArn": f"arn:aws:iam::{ACCOUNT}:saml-provider/p", "SAMLAssertion": "abcd"}
+    assert refused(sts.assume_role_with_saml, RoleArn=role, **saml)[1] == 501
     assert refused(sts.assume_role, RoleArn=role, RoleSessionName="ab")[1] == 403
     http = urllib3.PoolManager()
     try:
@@ -185,7 +187,6 @@ def test_nothing_else_passes_unsigned(sts, platform, household, name, issuer):
             "Action=AssumeRoleWithWebIdentity&Action=GetCallerIdentity&Version=2011-06-15",
             "Action=ListUsers&Version=2010-05-08",
             "Action=AssumeRoleWithWebIdentity&Version=2010-05-08",
-            "Action=AssumeRoleWithSAML&Version=2011-06-15",
         ):
             for answer in (
                 http.request(

@@ -9,7 +9,8 @@ import pytest
 from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SystemIds
 from alonzo.lib.policies.compiled import compile_policy
-from alonzo.model.context import Principal, RequestContext, Session
+from alonzo.model.access import Access
+from alonzo.model.context import ANONYMOUS, Principal, RequestContext, Session
 from alonzo.model.errors import AwsError
 from alonzo.model.invocations import InvocationType, InvokeRequest
 from alonzo.model.ports.logs import LogPermit, LogStream
@@ -236,10 +237,24 @@ def test_a_service_is_let_in_by_the_function_for_one_source(world):
     assert not kept
 
 
+def test_another_spelling_of_the_partition_names_the_same_resource(world):
+    own = f"arn:aws:logs:eu-west-1:{THEIRS}:log-group:g:log-stream:"
+    world.let(statement(action="*"), statement("Deny", "logs:*", own))
+    for spelled in (own, own.replace(":aws:", ":aws-x:", 1), own.replace(":aws:", "::", 1)):
+        access = Access("logs:GetLogEvents", spelled)
+        assert world.run(world.authorizer().allows(context(world.role), access))[0] is False
+    assert world.run(
+        world.authorizer().allows(context(world.role), Access("logs:GetLogEvents", f"{own}2"))
+    )[0]
+
+
 def test_soft_mode_lets_in_whoever_is_of_no_other_account(world):
     soft = world.authorizer("soft")
-    assert world.invoke(soft, service(TOPIC))[0] == ""
+    ours = TOPIC.replace(THEIRS, OURS)
+    assert world.invoke(soft, service(ours), source_arn=ours)[0] == ""
+    assert "no resource-based policy" in world.invoke(soft, service(TOPIC), source_arn=TOPIC)[0]
     assert "no identity-based policy allows" in world.invoke(soft, world.role)[0]
+    assert "not authorized" in world.invoke(soft, ANONYMOUS)[0]
 
 
 LOGS = f"arn:aws:logs:eu-west-1:{THEIRS}:log-group:{GROUP}:*"

@@ -38,9 +38,10 @@ LETS_IN = compile_policy(
 
 class Policies:
     generation = 0
+    policy = LETS_IN
 
     async def find(self, arn):
-        return LETS_IN
+        return self.policy
 
 
 class Function:
@@ -96,12 +97,13 @@ def secrets(tmp_path):
         directory = Directory(store, clock=clock, ids=ids)
         runner.run(directory.open())
         function = Function()
-        rotator = Rotator(directory, function)
+        policies = Policies()
+        rotator = Rotator(directory, function, policies)
         operations = function.operations = api.operations(
             directory=directory,
             encryption=Encryption(KeyUse(vault), anybody),
             rotator=rotator,
-            function_policies=Policies(),
+            function_policies=policies,
             authorize=anybody,
         )
 
@@ -117,6 +119,7 @@ def secrets(tmp_path):
             call=lambda name, **params: runner.run(operations[name](CONTEXT, params)),
             attempt=attempt,
             function=function,
+            policies=policies,
             advance=clock.advance,
             again=opened,
         )
@@ -180,6 +183,14 @@ def test_a_secret_rotates_by_its_schedule(secrets):
     secrets.advance(DAY_S)
     secrets.attempt()
     assert len(secrets.function.steps) == 2 * len(STEPS)
+
+
+def test_a_function_that_lets_secrets_manager_in_no_more_rotates_no_more(secrets):
+    secrets.call("CreateSecret", Name="s", SecretString="v")
+    secrets.call("RotateSecret", SecretId="s", RotationLambdaARN=FUNCTION)
+    secrets.policies.policy = None
+    secrets.attempt()
+    assert (secrets.function.steps, value(secrets)) == ([], "v")
 
 
 def test_a_failing_rotation_is_tried_again_and_then_given_up(secrets):

@@ -55,12 +55,12 @@ class World:
         call = ServiceCall("sqs", "SendMessage", {"MessageBody": "m"})
         await self.caller.call(call, self.use(source))
 
-    async def invoke(self, source=TOPIC):
-        await self.caller.invoke(FUNCTION, b"{}", self.use(source))
+    async def invoke(self, source=TOPIC, account=ACCOUNT):
+        await self.caller.invoke(FUNCTION, b"{}", self.use(source, account))
 
     @staticmethod
-    def use(source):
-        return ServiceUse("sns.amazonaws.com", source, ACCOUNT, REGION, "r", "Root=1")
+    def use(source, account=ACCOUNT):
+        return ServiceUse("sns.amazonaws.com", source, account, REGION, "r", "Root=1")
 
 
 class Invoked:
@@ -141,6 +141,25 @@ def test_a_function_gets_an_event_from_the_source_that_its_policy_names(tmp_path
     assert [each.invocation_type for each in requests] == [InvocationType.EVENT] * 2
     assert requests[0].trace_header == "Root=1"
     assert json.loads(requests[0].payload) == {}
+
+
+def test_a_bucket_of_the_same_name_in_another_account_is_another_source(tmp_path):
+    """The ARN of a bucket names no account: only ``aws:SourceAccount`` tells them apart."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": FUNCTION,
+        "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+    }
+
+    async def scenario(world):
+        await world.invoke("arn:aws:s3:::bucket")
+        with pytest.raises(AwsError, match="not authorized"):
+            await world.invoke("arn:aws:s3:::bucket", "210987654321")
+        return len(world.requests)
+
+    assert run(tmp_path, {FUNCTION: compile_policy({"Statement": [statement]})}, scenario) == 1
 
 
 def test_what_was_allowed_is_refused_once_the_policy_has_gone(tmp_path):

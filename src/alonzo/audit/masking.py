@@ -94,7 +94,9 @@ FORGOTTEN: Mapping[str, frozenset[str]] = {
     "scheduler": frozenset({"input"}),
     "pipes": frozenset({"inputtemplate"}),
     "stepfunctions": frozenset({"cause", "input", "output", "tasktoken", "variables"}),
-    "logs": frozenset({"events", "logevents", "message", "messages", "results"}),
+    "logs": frozenset(
+        {"events", "logeventmessages", "logevents", "message", "messages", "results"}
+    ),
     "cloudwatch": frozenset({"metricdata"}),
     "kms": frozenset(
         {"granttoken", "granttokens", "keystorepassword", "message", "rawsecretaccesskey"}

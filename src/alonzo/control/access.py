@@ -81,11 +81,7 @@ _ON_CODE_SIGNING_CONFIGS = (
     "ListFunctionsByCodeSigningConfig",
     "UpdateCodeSigningConfig",
 )
-_ON_MAPPINGS = (
-    "DeleteEventSourceMapping",
-    "GetEventSourceMapping",
-    "UpdateEventSourceMapping",
-)
+_ON_MAPPINGS = ("DeleteEventSourceMapping", "GetEventSourceMapping")
 #: Condition keys that are parameters.
 _KEYS = {
     "Principal": "lambda:principal",
@@ -119,6 +115,7 @@ def access_rules() -> AccessRules:
             ("ListTags", "TagResource", "UntagResource"), lambda _, params: params["Resource"]
         ),
         "CreateFunction": _configures("lambda:CreateFunction"),
+        "UpdateEventSourceMapping": _update_mapping,
         "UpdateFunctionConfiguration": _configures("lambda:UpdateFunctionConfiguration"),
     }
 
@@ -184,6 +181,14 @@ def _no_resource(_context: RequestContext, _params: Mapping[str, Any]) -> str:
 def _mapping(context: RequestContext, params: Mapping[str, Any]) -> str:
     head = f"arn:aws:lambda:{context.region}:{context.account}:event-source-mapping"
     return f"{head}:{params['UUID']}"
+
+
+def _update_mapping(context: RequestContext, params: Mapping[str, Any]) -> Sequence[Access]:
+    """One that gets another function is changed for both: a policy may be about one alone."""
+    action, mapping = "lambda:UpdateEventSourceMapping", _mapping(context, params)
+    keys = _keys(context, params)
+    old = Access(action, mapping)
+    return (old, Access(action, mapping, keys)) if keys else (old,)
 
 
 def _keys(context: RequestContext, params: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:

@@ -35,8 +35,8 @@ class SecretServices:
         self.keys = KeyUse(self.vault)
         self.encryption = Encryption(self.keys, self.authorize)
         self.directory = Directory(store, clock=clock, ids=ids)
-        self.rotator = Rotator(self.directory, invoker)
         self.functions = FunctionPolicies(store)
+        self.rotator = Rotator(self.directory, invoker, self.functions)
         #: Resource-based policies, by the name of the service in ARNs.
         self.policies: Mapping[str, ResourcePolicies] = {
             "lambda": self.functions,

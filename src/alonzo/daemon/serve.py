@@ -130,6 +130,8 @@ def start_message(config: Config, platform: Platform) -> str:
         lines.append(f"  WARNING    --host {config.host} without --tls-cert: {NOT_ENCRYPTED}")
     if config.auth == "off":
         lines.append("  WARNING    --auth off: requests are not authenticated")
+    if config.iam == "soft":
+        lines.append("  WARNING    --iam soft: what policies refuse is logged and passes")
     where = shlex.quote(str(config.data_dir))
     lines.append(f'  next       eval "$(alonzo env --data-dir {where})"')
     return "\n".join(lines)

@@ -54,6 +54,14 @@ class ServiceCaller:
 
         return await noted(self._audit, context, call, run)
 
+    async def check_invoke(self, function_arn: str, use: ServiceUse) -> None:
+        """Find out whether the service may call a function, without a call.
+
+        Raises:
+            AwsError: it may not, or there is no such function.
+        """
+        await self._invoke(function_arn, b"", use, InvocationType.DRY_RUN)
+
     async def invoke(self, function_arn: str, payload: bytes, use: ServiceUse) -> None:
         """Put an event into Lambda's queue.
 
@@ -61,6 +69,11 @@ class ServiceCaller:
             AwsError: the function's policy does not let the service in, there is no such function,
                 or Lambda refuses the event.
         """
+        await self._invoke(function_arn, payload, use, InvocationType.EVENT)
+
+    async def _invoke(
+        self, function_arn: str, payload: bytes, use: ServiceUse, kind: InvocationType
+    ) -> None:
         assert self._authorizer is not None
         context = _context(use)
         request = InvokeRequest(
@@ -69,7 +82,7 @@ class ServiceCaller:
             region=use.region,
             function_name=function_arn,
             qualifier=None,
-            invocation_type=InvocationType.EVENT,
+            invocation_type=kind,
             payload=payload,
             principal=context.principal,
             trace_header=use.trace_header,
@@ -80,8 +93,9 @@ class ServiceCaller:
 
 
 def _context(use: ServiceUse) -> RequestContext:
-    # There is no key; service and source in its place keep remembered decisions apart.
-    key = f"{use.service} {use.source_arn}"
+    # There is no key; service and source in its place keep remembered decisions apart, and the
+    # account, which the ARN of a bucket does not name.
+    key = f"{use.service} {use.account} {use.source_arn}"
     return RequestContext(
         request_id=use.request_id,
         account=use.account,

@@ -12,7 +12,13 @@ from alonzo.edge.http1.head import Head
 from alonzo.model.context import Principal
 
 #: Service and operation. Source: service models, ``authtype: none``.
-OPEN_OPERATIONS = frozenset({("sts", "AssumeRoleWithWebIdentity")})
+OPEN_OPERATIONS = frozenset(
+    {
+        # Not offered: who asks for it unsigned, as SDKs do, is to hear that.
+        ("sts", "AssumeRoleWithSAML"),
+        ("sts", "AssumeRoleWithWebIdentity"),
+    }
+)
 
 #: A token of 20,000 characters and a policy fit in, however they are escaped.
 BODY_BYTES_MAX = 64 * 1024
@@ -21,6 +27,11 @@ BODY_BYTES_MAX = 64 * 1024
 STRANGER = Principal("anonymous", "anonymous", "anonymous", "")
 
 _FORM = b"application/x-www-form-urlencoded"
+
+
+def has(service: str, operation: str) -> bool:
+    """Whether nobody needs to sign an operation."""
+    return (service, operation) in OPEN_OPERATIONS
 
 
 def may_be_open(head: Head) -> bool:
@@ -41,6 +52,8 @@ def is_open(service: str | None, head: Head, body: bytes) -> bool:
     """Whether a query or a form asks for an open operation of the service."""
     if service is None:
         return False
+    if head.method == "GET" and body:
+        return False  # Codecs read both, and the body's ``Action`` would count.
     fields = head.query if head.method == "GET" else body
     try:
         form = parse_qs(fields.decode("latin-1"), max_num_fields=1000)

@@ -97,7 +97,7 @@ class Router:
             meant = self._by_target.get(rpc[1].decode("latin-1"))
         else:
             meant = self._foreign_path(request, signing_name)
-        host = _service_host(request.header(b"host") or b"")
+        host = service_host(request.header(b"host") or b"")
         if meant is None and host is not None:
             meant = self._by_endpoint.get(host[0])
         if meant is None:
@@ -197,7 +197,7 @@ def host_region(request: HttpRequest) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def _service_host(host: bytes) -> tuple[str, str] | None:
+def service_host(host: bytes) -> tuple[str, str] | None:
     """The service and the region of a host that names both, next to each other."""
     if len(host) > _HOST_BYTES_MAX:
         return None

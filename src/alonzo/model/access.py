@@ -22,6 +22,7 @@ class Access:
     ``resource`` is an ARN, or ``*`` where the action has none. ``keys`` are the service's own keys
     of the request's context, in lower case. ``policy_decides``: the policy of the resource must let
     the caller in, whatever others allow; so it is with keys of KMS, for the root user as well.
+    ``account`` owns the resource, where the ARN does not name it; empty: the caller's.
     """
 
     action: str
@@ -30,6 +31,7 @@ class Access:
         default_factory=dict[str, str | tuple[str, ...]]
     )
     policy_decides: bool = False
+    account: str = ""
 
 
 #: What one call of an operation wants to do. Nothing: anybody who has a key may call it.

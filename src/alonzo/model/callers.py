@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from alonzo.lib.policies import principals
 from alonzo.lib.policies.principals import Caller
-from alonzo.model.context import Principal
+from alonzo.model.context import ANONYMOUS, Principal
 
 _DATE = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -16,6 +16,8 @@ def caller_of(principal: Principal) -> Caller:
     """All the names by which a policy may know a principal."""
     if principal.service:
         return principals.service(principal.service)
+    if principal == ANONYMOUS:
+        return principals.anonymous()
     if principal.is_root:
         return principals.root_user(principal.account)
     session = principal.session
@@ -42,6 +44,8 @@ def principal_context(
             "aws:principalisawsservice": "true",
             "aws:principalservicename": principal.service,
         }
+    if principal == ANONYMOUS:
+        return {"aws:principaltype": "Anonymous", "aws:principalisawsservice": "false"}
     session = principal.session
     context: dict[str, str | tuple[str, ...]] = {
         "aws:principalaccount": principal.account,

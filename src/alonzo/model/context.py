@@ -46,6 +46,10 @@ class Principal:
     service: str = ""
 
 
+#: Somebody who has signed nothing, and whom only the policy of a resource lets in.
+ANONYMOUS = Principal("anonymous", "anonymous", "anonymous", "")
+
+
 @dataclass(frozen=True, slots=True)
 class RequestContext:
     """What every operation gets beside its parameters.

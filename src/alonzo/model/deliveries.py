@@ -86,13 +86,26 @@ class ServiceCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceSender:
+    """What a service uses a role for: a schedule, a rule.
+
+    ``name`` is that of the role's session. ``service`` is the principal that the role has let in
+    (``scheduler.amazonaws.com``).
+    """
+
+    account: str
+    name: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoleUse:
-    """On whose behalf Lambda calls: a function, by its execution role.
+    """On whose behalf Lambda calls: a function, by its execution role. Or what of another service.
 
     ``region`` is that of what is called. ``request_id`` is the call's own.
     """
 
-    sender: FunctionKey
+    sender: FunctionKey | ServiceSender
     role_arn: str
     region: str
     request_id: str
@@ -130,6 +143,14 @@ class ServiceCalls(Protocol):
 
         Raises:
             AwsError: the policy does not let the service in, or the called service refuses.
+        """
+        ...
+
+    async def check_invoke(self, function_arn: str, use: ServiceUse) -> None:
+        """Find out whether the service may call a function, without a call.
+
+        Raises:
+            AwsError: it may not, or there is no such function.
         """
         ...
 
@@ -176,4 +197,24 @@ class RoleCalls(Protocol):
 
     async def find(self, call: ServiceCall, use: RoleUse) -> bool:
         """Whether what the call asks about exists; no permission is needed."""
+        ...
+
+
+class ApiCalls(Protocol):
+    """Calls that somebody has written down, to be made later. Implemented by ``daemon``."""
+
+    def is_offered(self, service: str, action: str) -> bool:
+        """Whether there is such an operation here, and it can be called with JSON alone.
+
+        ``service`` is as the SDKs write it (``sqs``, ``eventbridge``), ``action`` as in
+        ``sendMessage``.
+        """
+        ...
+
+    def read(self, service: str, action: str, document: bytes) -> ServiceCall:
+        """The call whose parameters are in a JSON document.
+
+        Raises:
+            AwsError: they are not the operation's, or it is not offered.
+        """
         ...

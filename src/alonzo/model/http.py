@@ -31,11 +31,15 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A response; ``body`` is whole, or a stream of pieces that are sent as they come."""
+    """A response; ``body`` is whole, or a stream of pieces that are sent as they come.
+
+    A stream is read to its end even when its client leaves, unless it ``ends_with_client``.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes | AsyncIterator[bytes] = b""
+    ends_with_client: bool = False
 
 
 RouteHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]

@@ -36,6 +36,11 @@ def test_a_platform_that_only_this_machine_reaches_needs_no_tls(host: str) -> No
     assert "WARNING" not in said(host=host)
 
 
+def test_whoever_gives_up_a_protection_is_told_so() -> None:
+    assert "WARNING    --auth off" in said(auth="off")
+    assert "WARNING    --iam soft" in said(iam="soft")
+
+
 def test_a_certificate_that_is_over_is_warned_of() -> None:
     over = SimpleNamespace(warning=lambda: "the TLS certificate expired on 2026-01-01")
     assert "WARNING    the TLS certificate expired on 2026-01-01" in said(over)

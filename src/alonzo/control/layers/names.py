@@ -10,7 +10,7 @@ from alonzo.model.errors import not_found, validation
 
 _LAYER_ARN = re.compile(
     r"arn:(?:aws[a-zA-Z-]*)?:lambda:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):layer:"
-    r"(?P<name>[a-zA-Z0-9-_]+)(?::(?P<version>[0-9]+))?"
+    r"(?P<name>[a-zA-Z0-9-_]+)(?::(?P<version>0|[1-9][0-9]*))?"
 )
 
 NAME_CHARS_MAX = 140

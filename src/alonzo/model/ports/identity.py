@@ -95,6 +95,18 @@ class Authorizer(Protocol):
         ...
 
 
+class RoleTrust(Protocol):
+    """Knows whom roles let in. Implemented by ``services/iam``."""
+
+    async def lets_in(self, role_arn: str, service: str, *, account: str, source_arn: str) -> bool:
+        """Whether a service may use a role for something of an account.
+
+        ``service`` is its principal; ``source_arn`` is what conditions on ``aws:SourceArn`` see. A
+        role of another account is none that a service of this one may use.
+        """
+        ...
+
+
 class Sessions(Protocol):
     """Issues temporary credentials to callers. Implemented by ``services/iam``."""
 

@@ -82,6 +82,23 @@ class LateEvents(Sequence[LogEvent]):
         return list(self)[index]
 
 
+class FoundValue(NamedTuple):
+    """Values of a metric that a filter has found among the log events of one minute.
+
+    ``minute_s`` is epoch seconds, ``counts`` how often each value came. ``dimensions`` are in order
+    of their names.
+    """
+
+    account: str
+    region: str
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    unit: str
+    minute_s: int
+    counts: dict[float, int]
+
+
 class LogSink(Protocol):
     """Takes the log of environments. Implemented by ``services/logs``."""
 

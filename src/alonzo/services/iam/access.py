@@ -23,7 +23,6 @@ _ON_ALL = frozenset(
     {
         "CreateAccountAlias",
         "DeleteAccountAlias",
-        "GetAccessKeyLastUsed",
         "GetAccountAuthorizationDetails",
         "GetAccountSummary",
         "GetContextKeysForCustomPolicy",
@@ -82,6 +81,11 @@ def _resource(
 ) -> str:
     if name in _ON_ALL:
         return "*"
+    if name == "GetAccessKeyLastUsed":
+        # Of whom a key is that signs nothing any more is for the operation to find out.
+        key = identities.access_key(str(params["AccessKeyId"]))
+        ours = key is not None and key.principal.account == context.account
+        return key.principal.arn if key is not None and ours else "*"
     if name == "CreateServiceLinkedRole":
         service = str(params["AWSServiceName"])
         role = role_name(service, params.get("CustomSuffix"))

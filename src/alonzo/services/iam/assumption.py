@@ -1,15 +1,19 @@
 """Temporary credentials: who may become what, and for how long. Implements ``ports.Sessions``.
 
 A role can be assumed if its trust policy lets the caller in; where it names the caller's account
-only, and across accounts, the caller's own policies must allow it as well.
+only, and across accounts, the caller's own policies must allow it as well. In soft mode callers of
+the same account may have any role that there is, and the log says what would have been refused.
 
 Source: STS API reference, AssumeRole, GetSessionToken; IAM user guide, role chaining, session tags.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
+from typing import Literal
 
 from alonzo.lib.policies.compiled import Policy, PolicyError, Request
 from alonzo.lib.policies.denials import refusal
@@ -42,7 +46,11 @@ from alonzo.services.iam.request_context import global_context, tag_context
 from alonzo.services.iam.sessions import TOKEN_CHARS_MAX
 from alonzo.store.base import Connection
 
+log = logging.getLogger("alonzo.iam")
+
 _ASSUME = "sts:AssumeRole"
+#: Callers and roles of which the log has said that they would be refused.
+_SAID_MAX = 1024
 #: Percent of what a token may be long.
 _FULL = 100
 
@@ -50,9 +58,14 @@ _FULL = 100
 class Sessions:
     """Issues temporary credentials to callers who may have them."""
 
-    def __init__(self, identities: Identities, keys: KeyRing) -> None:
+    def __init__(
+        self, identities: Identities, keys: KeyRing, mode: Literal["strict", "soft"] = "strict"
+    ) -> None:
         self._identities = identities
         self._keys = keys
+        self._soft = mode == "soft"
+        # Once for each: what is remembered is not said again.
+        self._say = lru_cache(maxsize=_SAID_MAX)(_say)
 
     async def assume_role(self, context: RequestContext, request: RoleRequest) -> AccessKey:
         """A session of a role.
@@ -64,6 +77,7 @@ class Sessions:
         role = await self._identities.read(lambda conn: find_role(conn, request))
         await self._check_trust(context, request, session, role)
         assert role is not None
+        await self._identities.read(lambda conn: check_session_policies(conn, request))
         key = self._keys.issue_role_session(session, duration_of(role, request))
         check_packed(key)
         return key
@@ -113,8 +127,15 @@ class Sessions:
         mine = await policies_of(self._identities, principal, trust)
         for action in _actions(request):
             asked = Request(action, request.role_arn, caller, account, details)
-            if trust is None or not _may(asked, mine, trust):
+            if trust is not None and _may(asked, mine, trust):
+                continue
+            if trust is None or not self._soft or caller.account != account:
                 raise access_denied(refusal(asked))
+            self._say(caller.arn, action, request.role_arn)
+
+
+def _say(caller: str, action: str, role: str) -> None:
+    log.warning("iam.would_refuse", extra={"caller": caller, "action": action, "resource": role})
 
 
 def _may(request: Request, policies: Policies, trust: Policy) -> bool:
@@ -159,20 +180,31 @@ def check_packed(key: AccessKey) -> None:
 
 
 def find_role(conn: Connection, request: RoleRequest) -> Entity | None:
-    """The role, which may be another account's. Its managed session policies must exist.
+    """The role, which may be another account's; None if there is none.
 
     Raises:
-        AwsError: one of them does not.
+        AwsError: the ARN is no role's.
     """
     parts = request.role_arn.split(":", 5)
     if len(parts) < 6 or not parts[5].startswith("role/"):
         raise validation_error(f"{request.role_arn} is invalid")
     account, name = parts[4], parts[5].rpartition("/")[2]
+    role = records.try_find(conn, account, Kind.ROLE, name)
+    return role if role is not None and role.arn == request.role_arn else None
+
+
+def check_session_policies(conn: Connection, request: RoleRequest) -> None:
+    """Refuse managed session policies that there are none of in the role's account.
+
+    Only who may have the role is to learn which there are.
+
+    Raises:
+        AwsError: MalformedPolicyDocument.
+    """
+    account = request.role_arn.split(":", 5)[4]
     for arn in request.policy_arns:
         if managed.try_ready(conn, account, arn) is None:
             raise malformed(f"Policy {arn} does not exist or is not attachable.")
-    role = records.try_find(conn, account, Kind.ROLE, name)
-    return role if role is not None and role.arn == request.role_arn else None
 
 
 def _plan_session(context: RequestContext, request: RoleRequest, now_s: float) -> Session:

@@ -6,7 +6,8 @@
 * A role that is given to a function must let Lambda in.
 * A role that IAM does not know allows its sessions nothing, and no function may be given one.
 * A service that calls by itself may do what the policy of the resource lets it do.
-* In soft mode nobody is refused; the log says once for each caller and action what would have been.
+* In soft mode nobody who signs is refused; the log says once for each caller and action what would
+  have been.
 
 Decisions that depend on nothing but caller, action and resource are kept until any identity or any
 policy of a function changes. Tags of a resource are read only where a policy asks for them.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from alonzo.lib.policies import principals
@@ -31,7 +33,7 @@ from alonzo.lib.policies.principals import Caller, Grant
 from alonzo.model.access import Access, AccessRules
 from alonzo.model.arns import parse_function_ref
 from alonzo.model.callers import caller_of
-from alonzo.model.context import Principal, RequestContext
+from alonzo.model.context import ANONYMOUS, Principal, RequestContext
 from alonzo.model.errors import AwsError, access_denied, invalid_parameter
 from alonzo.model.invocations import InvokeRequest
 from alonzo.model.ports.identity import ResourceFacts, ResourcePolicies
@@ -49,6 +51,7 @@ log = logging.getLogger("alonzo.iam")
 KEPT_MAX = 16_384
 
 _PASSES_A_ROLE = "iam:PassRole"
+_PASSED_TO = "iam:passedtoservice"
 _LAMBDA = "lambda.amazonaws.com"
 #: Services whose resources may refuse their account's root user.
 _ROOT_IS_ASKED = frozenset({"kms"})
@@ -127,7 +130,8 @@ class Authorizer:
             )
         for access in self._rules[service][operation](context, params):
             await self._check(context, service, access, params)
-            if access.action == _PASSES_A_ROLE:
+            # Other services ask ``ports.RoleTrust``, with what they will use the role for.
+            if access.action == _PASSES_A_ROLE and access.keys.get(_PASSED_TO) == _LAMBDA:
                 await self._check_role(principal, access.resource)
 
     def may_invoke_nowait(self, request: InvokeRequest) -> bool:
@@ -178,7 +182,7 @@ class Authorizer:
         """Ask for what is another account's alone: in their own, root users may do everything."""
         own = context.principal.account
         for access in self._rules[service][operation](context, params):
-            if _account_of(access.resource, own) != own:
+            if _owner_of(access, own) != own:
                 await self._check(context, service, access, params)
 
     async def _check(
@@ -195,12 +199,13 @@ class Authorizer:
     ) -> tuple[Request, Decision, bool]:
         """The decision, and whether every such call of the same caller gets the same."""
         principal = context.principal
+        access = replace(access, resource=_of_our_partition(access.resource))
         resource = await self._resources.find(access.resource)
         policies = await policies_of(self._identities, principal, resource)
         identity_id = self._identities.identity_of(principal)
         holdings = None if identity_id is None else await self._identities.holdings(identity_id)
         asked = policies.context_keys()
-        account = _account_of(access.resource, context.account)
+        account = _owner_of(access, context.account)
         request = Request(
             access.action,
             access.resource,
@@ -235,8 +240,10 @@ class Authorizer:
         principal: Principal,
         access: Access,
     ) -> None:
-        # Accounts stay apart, whatever is made of policies.
-        if self._soft and request.caller.account in (None, request.account):
+        # Accounts stay apart, whatever is made of policies. A service calls for somebody.
+        caller = request.caller.account or request.context.get("aws:sourceaccount")
+        is_known = principal != ANONYMOUS
+        if self._soft and is_known and caller in (None, request.account):
             self._say(principal, access)
             return
         raise refusal_of(service, request, decision)
@@ -317,6 +324,18 @@ def _as_the_resource_says(request: Request, resource: Policy, decision: Decision
     if grant_of(request, resource) is Grant.NONE:
         return Decision(allowed=False, type=PolicyType.RESOURCE)
     return decision
+
+
+def _of_our_partition(arn: str) -> str:
+    """The ARN as policies here name it: other spellings of its partition mean the same thing."""
+    head, _, rest = arn.partition(":")
+    partition, colon, rest = rest.partition(":")
+    return f"arn:aws:{rest}" if head == "arn" and colon and partition != "aws" else arn
+
+
+def _owner_of(access: Access, account: str) -> str:
+    """The account that an access is of; the caller's where nothing says it."""
+    return access.account or _account_of(access.resource, account)
 
 
 def _account_of(arn: str, account: str) -> str:

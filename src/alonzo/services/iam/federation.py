@@ -22,7 +22,13 @@ from alonzo.model.errors import AwsError
 from alonzo.model.ports.identity import AccessKey
 from alonzo.model.sessions import RoleRequest, WebIdentity
 from alonzo.services.iam import trust as trust_of
-from alonzo.services.iam.assumption import check_packed, duration_of, find_role, plan_tags
+from alonzo.services.iam.assumption import (
+    check_packed,
+    check_session_policies,
+    duration_of,
+    find_role,
+    plan_tags,
+)
 from alonzo.services.iam.assumption import session_policy as read_session_policy
 from alonzo.services.iam.errors import access_denied
 from alonzo.services.iam.identities import Identities
@@ -86,6 +92,7 @@ class Federation:
         if role is None:
             raise _refused()
         self._check_trust(context, role, provider, claims, session)
+        await self._identities.read(lambda conn: check_session_policies(conn, request))
         key = self._keys.issue_role_session(session, duration_of(role, request))
         check_packed(key)
         return key, WebIdentity(claims.subject, claims.audience, claims.issuer)

@@ -2,9 +2,9 @@
 
 | Services | Code | Status | |
 |---|---|---|---|
-| those of the query protocol | ``AccessDenied`` | 403 | |
+| those of the query protocol, S3 | ``AccessDenied`` | 403 | |
 | those of the JSON protocol | ``AccessDeniedException`` | 400 | |
-| Lambda | ``AccessDeniedException`` | 403 | |
+| Lambda, Scheduler | ``AccessDeniedException`` | 403 | |
 | SNS | ``AuthorizationError`` | 403 | actions begin with ``SNS:`` |
 | SQS | ``AccessDeniedException`` (query: ``AccessDenied``) | 403 | actions are in lower case |
 
@@ -41,6 +41,7 @@ _QUERY = _Voice("AccessDenied")
 _JSON = _Voice(status=400)
 _VOICES: Mapping[str, _Voice] = {
     "lambda": _Voice(),
+    "scheduler": _Voice(),
     "iam": _QUERY,
     "sts": _QUERY,
     "cloudwatch": _QUERY,
@@ -48,6 +49,7 @@ _VOICES: Mapping[str, _Voice] = {
     "kms": _JSON,
     "ssm": _JSON,
     "secretsmanager": _Voice(status=400, names_all=False),
+    "s3": _QUERY,
     "sqs": _Voice(spelled=str.lower),
     "sns": _Voice("AuthorizationError", spelled=_sns),
 }

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alonzo.lib.policies import principals
-from alonzo.lib.policies.compiled import Request
-from alonzo.lib.policies.evaluation import Policies, evaluate
 from alonzo.model.context import RequestContext
 from alonzo.model.ports.identity import ResourcePolicies
 from alonzo.services.secretsmanager import records
@@ -21,10 +18,8 @@ from alonzo.services.secretsmanager.errors import (
     invalid_request,
 )
 from alonzo.services.secretsmanager.records import Secret
-from alonzo.services.secretsmanager.rotator import Rotator, begin
+from alonzo.services.secretsmanager.rotator import Rotator, begin, may_invoke
 from alonzo.services.secretsmanager.rules import period_s
-
-SERVICE_PRINCIPAL = "secretsmanager.amazonaws.com"
 
 
 class RotationOperations:
@@ -109,18 +104,7 @@ class RotationOperations:
         parts = function.split(":")
         if len(parts) not in (7, 8) or parts[:3] != ["arn", "aws", "lambda"]:
             raise invalid_parameter("RotationLambdaARN is not the ARN of a function.")
-        policy = await self._function_policies.find(function)
-        request = Request(
-            "lambda:InvokeFunction",
-            function,
-            principals.service(SERVICE_PRINCIPAL),
-            parts[4],
-            {
-                "aws:sourcearn": secret.arn,
-                "aws:sourceaccount": secret.account,
-                "aws:principalservicename": SERVICE_PRINCIPAL,
-                "aws:principalisawsservice": "true",
-            },
-        )
-        if parts[3] != secret.region or not evaluate(request, Policies(resource=policy)).allowed:
+        if parts[3] != secret.region or not await may_invoke(
+            self._function_policies, secret, function
+        ):
             raise cannot_invoke()

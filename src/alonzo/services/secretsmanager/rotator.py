@@ -13,10 +13,14 @@ import json
 import logging
 from typing import Any
 
+from alonzo.lib.policies import principals
+from alonzo.lib.policies.compiled import Request
+from alonzo.lib.policies.evaluation import Policies, evaluate
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.context import Principal
 from alonzo.model.errors import AwsError, PlatformError
 from alonzo.model.invocations import InvocationType, InvokeRequest
+from alonzo.model.ports.identity import ResourcePolicies
 from alonzo.model.ports.invoking import Invoker
 from alonzo.services.secretsmanager import records
 from alonzo.services.secretsmanager.directory import Directory, Unit
@@ -31,6 +35,8 @@ log = logging.getLogger("alonzo.secretsmanager")
 
 #: Source: Secrets Manager user guide, Lambda rotation functions.
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+
+SERVICE_PRINCIPAL = "secretsmanager.amazonaws.com"
 
 #: Pause between two passes, if nobody nudges.
 PASS_INTERVAL_S = 15.0
@@ -47,9 +53,12 @@ class _StepError(Exception):
 class Rotator:
     """Rotates and deletes secrets whose time has come."""
 
-    def __init__(self, directory: Directory, invoker: Invoker) -> None:
+    def __init__(
+        self, directory: Directory, invoker: Invoker, function_policies: ResourcePolicies
+    ) -> None:
         self._directory = directory
         self._invoker = invoker
+        self._function_policies = function_policies
         self._nudged = asyncio.Event()
         self._running: set[str] = set()
 
@@ -117,6 +126,8 @@ class Rotator:
 
     async def _call(self, secret: Secret, token: str, step: str) -> None:
         function = secret.document["RotationLambdaARN"]
+        if not await may_invoke(self._function_policies, secret, function):
+            raise _StepError(f"{step}: the function's policy does not let Secrets Manager in")
         event = {"Step": step, "SecretId": secret.arn, "ClientRequestToken": token}
         request = InvokeRequest(
             request_id=self._directory.ids.uuid(),
@@ -196,6 +207,24 @@ class Rotator:
         await self._directory.change(work)
 
 
+async def may_invoke(policies: ResourcePolicies, secret: Secret, function_arn: str) -> bool:
+    """Whether the policy of a function lets Secrets Manager rotate a secret with it."""
+    request = Request(
+        "lambda:InvokeFunction",
+        function_arn,
+        principals.service(SERVICE_PRINCIPAL),
+        function_arn.split(":")[4],
+        {
+            "aws:sourcearn": secret.arn,
+            "aws:sourceaccount": secret.account,
+            "aws:principalservicename": SERVICE_PRINCIPAL,
+            "aws:principalisawsservice": "true",
+        },
+    )
+    policy = await policies.find(function_arn)
+    return evaluate(request, Policies(resource=policy)).allowed
+
+
 def _is_scheduled(secret: Secret, now_s: float) -> bool:
     due_s = secret.document.get("NextRotationDate")
     return (
@@ -207,8 +236,7 @@ def _is_scheduled(secret: Secret, now_s: float) -> bool:
 
 
 def _service_principal(account: str) -> Principal:
-    name = "secretsmanager.amazonaws.com"
-    return Principal(account, f"arn:aws:iam::{account}:root", name, "")
+    return Principal(account, f"arn:aws:iam::{account}:root", SERVICE_PRINCIPAL, "")
 
 
 def begin(unit: Unit, secret: Secret, token: str, now_s: float) -> None:

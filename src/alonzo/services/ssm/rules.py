@@ -23,7 +23,7 @@ from alonzo.services.ssm.limits import LEVELS_MAX, NAME_CHARS_MAX, VALUE_BYTES_M
 
 _NAME = re.compile(r"[a-zA-Z0-9_.\-/]+")
 _ARN = re.compile(
-    r"arn:aws[a-zA-Z-]*:ssm:(?P<region>[^:]*):(?P<account>\d{12}):parameter/(?P<rest>.+)"
+    r"arn:aws[a-zA-Z-]*:ssm:(?P<region>[^:]*):(?P<account>\d{12}):parameter/(?P<rest>[^/].*)"
 )
 _LABEL = re.compile(r"[A-Za-z_.\-][A-Za-z0-9_.\-]*")
 _RULES = (
