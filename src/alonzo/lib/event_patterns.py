@@ -14,7 +14,8 @@
 | ``{"exists": true}``, ``{"exists": false}`` | a value that is there, or is not |
 | ``"$or": [{…}, {…}]`` | any of the objects |
 
-Who reads a pattern may know more operators (``parse(text, more)``).
+Who reads a pattern may know more operators, and compare values in another way (``parse``);
+``event_operators`` has the whole language of EventBridge. Errors have its words, without the place.
 
 Documents are to be read with ``read_document``, which keeps numbers as they are written.
 
@@ -25,7 +26,6 @@ from __future__ import annotations
 
 import json
 import operator
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -41,7 +41,7 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 class PatternError(Exception):
-    """A text is no event pattern. The message says where and why."""
+    """A text is no event pattern. The message says why."""
 
 
 class Number(str):
@@ -100,8 +100,27 @@ def read_document(text: str | bytes) -> Any:
 Operator = Callable[[Any, str], Callable[[Any], bool]]
 
 
-def parse(text: str, more: Mapping[str, Operator] | None = None) -> Pattern:
-    """Read a pattern. ``more`` are operators beside those of this module.
+#: Whether a value of a document is the one that a pattern names.
+Same = Callable[[Any, Any], bool]
+
+
+def as_written(value: Any, literal: Any) -> bool:
+    """Whether both are the same value, numbers written in the same way."""
+    return type(value) is type(literal) and value == literal
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """What patterns of one kind may say."""
+
+    operators: Mapping[str, Operator]
+    same: Same
+
+
+def parse(
+    text: str, more: Mapping[str, Operator] | None = None, *, same: Same = as_written
+) -> Pattern:
+    """Read a pattern. ``more`` are operators beside those of this module, or in their place.
 
     Raises:
         PatternError: it is none.
@@ -109,8 +128,10 @@ def parse(text: str, more: Mapping[str, Operator] | None = None) -> Pattern:
     try:
         value = read_document(text)
     except ValueError as err:
-        raise PatternError(f"This is not JSON: {err}") from err
-    return Pattern(_object(value, "", 0, {**_OPERATORS, **(more or {})}))
+        raise PatternError("Invalid JSON") from err
+    if not isinstance(value, dict):
+        raise PatternError("Filter is not an object")
+    return Pattern(_object(value, "", 0, _Language({**_OPERATORS, **(more or {})}, same)))
 
 
 def _refuse_constant(name: str) -> Any:
@@ -143,89 +164,91 @@ def _flat(value: Any) -> Iterator[Any]:
             yield each
 
 
-def _object(value: Any, path: str, depth: int, operators: Mapping[str, Operator]) -> _Object:
+def _object(value: Any, path: str, depth: int, language: _Language) -> _Object:
     if depth > DEPTH_MAX:
-        raise PatternError(f"{path}: deeper than {DEPTH_MAX} objects.")
-    if not isinstance(value, dict) or not value:
-        raise PatternError(f"{path or 'The pattern'}: this must be an object with members.")
+        raise PatternError(f"Objects may be {DEPTH_MAX} deep, and no deeper")
+    if not isinstance(value, dict):
+        raise PatternError(f'"{path.rpartition(".")[2][:100]}" must be an object or an array')
+    if not value:
+        raise PatternError("Empty objects are not allowed")
     members: dict[str, _Object | _Test] = {}
     alternatives: list[tuple[_Object, ...]] = []
     for name, expected in cast(dict[str, Any], value).items():
         place = f"{path}.{name}"
         if name == _OR:
-            alternatives.append(_alternatives(expected, place, depth, operators))
+            alternatives.append(_alternatives(expected, place, depth, language))
         elif isinstance(expected, list):
-            members[name] = _any_of(cast(list[Any], expected), place, operators)
+            members[name] = _any_of(cast(list[Any], expected), place, language)
         else:
-            members[name] = _object(expected, place, depth + 1, operators)
+            members[name] = _object(expected, place, depth + 1, language)
     return _Object(members, tuple(alternatives))
 
 
-def _alternatives(
-    value: Any, path: str, depth: int, operators: Mapping[str, Operator]
-) -> tuple[_Object, ...]:
+def _alternatives(value: Any, path: str, depth: int, language: _Language) -> tuple[_Object, ...]:
     if not isinstance(value, list) or len(cast(list[Any], value)) < 2:
-        raise PatternError(f"{path}: this must be a list of at least two objects.")
-    return tuple(_object(each, path, depth + 1, operators) for each in cast(list[Any], value))
+        raise PatternError("There must have at least 2 Objects in $or relationship.")
+    return tuple(_object(each, path, depth + 1, language) for each in cast(list[Any], value))
 
 
-def _any_of(entries: list[Any], path: str, operators: Mapping[str, Operator]) -> _Test:
+def _any_of(entries: list[Any], path: str, language: _Language) -> _Test:
     if not entries:
-        raise PatternError(f"{path}: an empty list matches nothing.")
-    tests = [_entry(entry, path, operators) for entry in entries]
+        raise PatternError("Empty arrays are not allowed")
+    tests = [_entry(entry, path, language) for entry in entries]
     if len(tests) == 1:
         return tests[0]
     return lambda values: any(test(values) for test in tests)
 
 
-def _entry(entry: Any, path: str, operators: Mapping[str, Operator]) -> _Test:
+def _entry(entry: Any, path: str, language: _Language) -> _Test:
     if isinstance(entry, list):
-        raise PatternError(f"{path}: a list in a list is no pattern.")
+        raise PatternError("Match value must be String, number, true, false, or null")
     if not isinstance(entry, dict):
-        return _on_each(lambda value: _same(value, entry))
+        same = language.same
+        return _on_each(lambda value: same(value, entry))
     operation = cast(dict[str, Any], entry)
     if len(operation) != 1:
-        raise PatternError(f"{path}: an operator stands alone.")
+        raise PatternError("Only one key allowed in match expression")
     ((name, operand),) = operation.items()
     if name == "exists":
-        return _exists(operand, path)
-    if name not in operators:
-        raise PatternError(f"{path}: there is no operator {name}.")
-    return _on_each(operators[name](operand, path))
+        return _exists(operand)
+    if name not in language.operators:
+        raise PatternError(f"Unrecognized match type {name[:100]}")
+    return _on_each(language.operators[name](operand, path))
 
 
 def _on_each(test: Callable[[Any], bool]) -> _Test:
     return lambda values: any(test(value) for value in values)
 
 
-def _same(value: Any, literal: Any) -> bool:
-    return type(value) is type(literal) and value == literal
-
-
-def _exists(operand: Any, path: str) -> _Test:
+def _exists(operand: Any) -> _Test:
     if not isinstance(operand, bool):
-        raise PatternError(f"{path}: exists is true or false.")
+        raise PatternError("exists match pattern must be either true or false.")
     return lambda values: bool(values) is operand
 
 
-def _text(operand: Any, path: str) -> str:
+def text_of(name: str, operand: Any) -> str:
+    """The operand of an operator that takes a text.
+
+    Raises:
+        PatternError: it is none.
+    """
     if type(operand) is not str:
-        raise PatternError(f"{path}: this operator takes a text.")
+        raise PatternError(f"{name} match pattern must be a string")
     return operand
 
 
-def _prefix(operand: Any, path: str) -> Callable[[Any], bool]:
-    text = _text(operand, path)
+def _prefix(operand: Any, _path: str) -> Callable[[Any], bool]:
+    text = text_of("prefix", operand)
     return lambda value: type(value) is str and value.startswith(text)
 
 
-def _suffix(operand: Any, path: str) -> Callable[[Any], bool]:
-    text = _text(operand, path)
+def _suffix(operand: Any, _path: str) -> Callable[[Any], bool]:
+    text = text_of("suffix", operand)
     return lambda value: type(value) is str and value.endswith(text)
 
 
-def _ignoring_case(operand: Any, path: str) -> Callable[[Any], bool]:
-    text = _text(operand, path).casefold()
+def _ignoring_case(operand: Any, _path: str) -> Callable[[Any], bool]:
+    text = text_of("equals-ignore-case", operand).casefold()
     return lambda value: type(value) is str and value.casefold() == text
 
 
@@ -233,14 +256,31 @@ def _anything_but(operand: Any, path: str) -> Callable[[Any], bool]:
     if isinstance(operand, dict):
         inner = cast(dict[str, Any], operand)
         if len(inner) != 1 or not inner.keys() <= {"prefix", "suffix"}:
-            raise PatternError(f"{path}: anything-but takes values, a prefix or a suffix.")
+            raise PatternError("Unsupported anything-but pattern")
         ((name, text),) = inner.items()
         test = _OPERATORS[name](text, path)
         return lambda value: not test(value)
+    values = plain_values(operand)
+    return lambda value: not any(as_written(value, each) for each in values)
+
+
+def plain_values(operand: Any) -> list[Any]:
+    """What ``anything-but`` takes: a text or a number, or a list of either.
+
+    Raises:
+        PatternError: it is none of these.
+    """
     values = cast(list[Any], operand) if isinstance(operand, list) else [operand]
-    if not values or not any(all(type(v) is kind for v in values) for kind in (str, Number)):
-        raise PatternError(f"{path}: anything-but takes texts, or numbers.")
-    return lambda value: not any(_same(value, each) for each in values)
+    if not values:
+        raise PatternError("Empty arrays are not allowed")
+    if not any(all(type(v) is kind for v in values) for kind in (str, Number)):
+        raise PatternError(
+            "Inside anything but list, either all values are number or string, "
+            "mixed type is not supported"
+            if isinstance(operand, list)
+            else "Value of anything-but must be an array or single string/number value."
+        )
+    return values
 
 
 _COMPARISONS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
@@ -250,20 +290,26 @@ _COMPARISONS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_RANGE = re.compile(r">=? <=?")
+_UPPER = ("<", "<=")
 
 
-def _numeric(operand: Any, path: str) -> Callable[[Any], bool]:
+def _numeric(operand: Any, _path: str) -> Callable[[Any], bool]:
     parts = cast(list[Any], operand) if isinstance(operand, list) else []
-    signs, bounds = parts[::2], parts[1::2]
-    known = all(type(sign) is str and sign in _COMPARISONS for sign in signs)
-    if not known or len(signs) != len(bounds) or not 1 <= len(signs) <= 2:
-        raise PatternError(f"{path}: numeric takes one comparison, or two.")
-    if len(signs) == 2 and _RANGE.fullmatch(" ".join(signs)) is None:
-        raise PatternError(f"{path}: a range is a lower bound and then an upper one.")
-    numbers = [_number(bound, path) for bound in bounds]
+    if not parts:
+        raise PatternError("Invalid member in numeric match: ]")
+    if type(parts[0]) is not str or parts[0] not in _COMPARISONS:
+        raise PatternError(f"Unrecognized numeric range operator: {str(parts[0])[:100]}")
+    if len(parts) > 2 and parts[0] not in (">", ">="):
+        raise PatternError("Too many elements in numeric expression")
+    if len(parts) > 2 and (type(parts[2]) is not str or parts[2] not in _UPPER):
+        raise PatternError(f"Bad numeric range operator: {str(parts[2])[:100]}")
+    if len(parts) > 4:
+        raise PatternError("Too many terms in numeric range expression")
+    signs = parts[::2]
+    bounds = [*parts[1::2], None][: len(signs)]
+    numbers = [_number(sign, bound) for sign, bound in zip(signs, bounds, strict=True)]
     if len(numbers) == 2 and numbers[0] >= numbers[1]:
-        raise PatternError(f"{path}: the bounds leave nothing between them.")
+        raise PatternError("Bottom must be less than top")
     tests = [(_COMPARISONS[sign], bound) for sign, bound in zip(signs, numbers, strict=True)]
 
     def compare(value: Any) -> bool:
@@ -278,16 +324,26 @@ def _numeric(operand: Any, path: str) -> Callable[[Any], bool]:
     return compare
 
 
-def _number(bound: Any, path: str) -> Decimal:
-    if type(bound) is not Number:
-        raise PatternError(f"{path}: numeric compares numbers.")
-    try:
-        number = Decimal(bound)
-    except InvalidOperation:
-        number = NUMBER_MAX * 2
+def _number(sign: str, bound: Any) -> Decimal:
+    number = decimal_of(bound)
+    if number is None:
+        raise PatternError(f"Value of {'equals' if sign == '=' else sign} must be numeric")
     if number.copy_abs() > NUMBER_MAX:
-        raise PatternError(f"{path}: numeric goes from -5.0e9 to 5.0e9.")
+        raise PatternError("Value must be between -5.0E9 and 5.0E9, inclusive")
     return number
+
+
+def decimal_of(value: Any) -> Decimal | None:
+    """A number of a document by its value; None: it is no number.
+
+    One with an exponent that no computer compares is more than any operator looks at.
+    """
+    if type(value) is not Number:
+        return None
+    try:
+        return Decimal(value)
+    except InvalidOperation:
+        return NUMBER_MAX * 2
 
 
 _OPERATORS: Mapping[str, Operator] = {

@@ -1,0 +1,1 @@
+"""Amazon EventBridge: buses, rules with patterns and schedules, targets, archives and replays."""
