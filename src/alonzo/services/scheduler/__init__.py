@@ -1,0 +1,1 @@
+"""Amazon EventBridge Scheduler: schedules, their groups, and what fires them."""
