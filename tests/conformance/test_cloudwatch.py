@@ -138,8 +138,15 @@ def test_values_go_in_and_come_out_in_every_protocol(platform, function_name, pr
         client.get_metric_statistics(**question, Period=90, Statistics=ALL, **span())
     assert caught.value.response["Error"]["Code"] == "InvalidParameterValue"
     with pytest.raises(botocore.exceptions.ClientError) as caught:
-        client.describe_alarms()
-    assert "Alarms are not built yet." in caught.value.response["Error"]["Message"]
+        client.list_dashboards()
+    assert "Dashboards and pictures" in caught.value.response["Error"]["Message"]
+    alarm = {"AlarmName": function_name, "Threshold": 1.5, "EvaluationPeriods": 1, "Period": 60}
+    alarm |= {"ComparisonOperator": "LessThanThreshold", "Statistic": "Sum", "Unit": "Count"}
+    client.put_metric_alarm(**question, **alarm)
+    (found,) = client.describe_alarms(AlarmNames=[function_name])["MetricAlarms"]
+    assert {name: found[name] for name in (*question, *alarm)} == question | alarm
+    assert found["AlarmConfigurationUpdatedTimestamp"].tzinfo is not None
+    client.delete_alarms(AlarmNames=[function_name])
     check()
     client.close()
 

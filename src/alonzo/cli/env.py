@@ -27,6 +27,8 @@ def env(data_dir: Path, region: str | None) -> None:
         # Some SDKs read the one, some the other.
         "AWS_DEFAULT_REGION": region or platform.region,
         "AWS_REGION": region or platform.region,
+        # The platform has one name: StartLiveTail's "stream-" in front of it leads nowhere.
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
     if platform.ca is not None:
         # The certificate is its own authority. The SDK for JavaScript looks for it elsewhere.

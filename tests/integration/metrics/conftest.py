@@ -24,12 +24,14 @@ from alonzo.model.http import HttpRequest
 from alonzo.model.metering import Attempt
 from alonzo.model.ports.logs import LogEvent, LogStream
 from alonzo.model.ports.operations import Operations
+from alonzo.services.cloudwatch.alarms.keeper import AlarmKeeper
 from alonzo.services.cloudwatch.api import operations
 from alonzo.services.cloudwatch.folding import Folder
 from alonzo.services.cloudwatch.retention import Reaper
 from alonzo.services.cloudwatch.sink import MetricWriter
 from alonzo.services.cloudwatch.usage.route import UsageRoute
 from alonzo.services.logs.sink import LogWriter
+from alonzo.store.outbox import Outbox
 from alonzo.store.sqlite import SqliteStore
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -57,6 +59,8 @@ class Metrics:
     reaper: Reaper
     operations: Operations
     usage_route: UsageRoute
+    alarms: AlarmKeeper
+    outbox: Outbox
 
     async def call(self, operation: str, /, **params: Any) -> Any:
         """Call an operation with parameters, and get an answer, that fit the service model."""
@@ -128,6 +132,9 @@ def open_metrics(tmp_path: Path) -> Callable[..., Any]:
         writer = MetricWriter(store, clock=clock, wake=logs.wake)
         logs.accompany(writer)
         folder = Folder(store, logs.flush, metrics_max=metrics_max)
+        outbox = Outbox(store, clock, "cloudwatch")
+        alarms = AlarmKeeper(store, folder, outbox, clock)
+        await alarms.open()
         try:
             yield Metrics(
                 store,
@@ -136,8 +143,10 @@ def open_metrics(tmp_path: Path) -> Callable[..., Any]:
                 writer,
                 folder,
                 Reaper(store, folder, clock),
-                operations(store=store, writer=writer, folder=folder, clock=clock),
+                operations(store=store, writer=writer, folder=folder, alarms=alarms, clock=clock),
                 UsageRoute(store, folder, clock, account=ACCOUNT),
+                alarms,
+                outbox,
             )
         finally:
             await store.close()

@@ -62,6 +62,7 @@ def test_env_prints_exports_that_a_shell_can_evaluate(endpoint, tmp_path):
         """export AWS_SECRET_ACCESS_KEY='it'"'"'s/a+secret'""",
         "export AWS_DEFAULT_REGION=eu-west-1",
         "export AWS_REGION=eu-west-1",
+        "export AWS_DISABLE_HOST_PREFIX_INJECTION=true",
         "unset AWS_SESSION_TOKEN",
     ]
 

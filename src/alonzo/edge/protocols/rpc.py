@@ -60,7 +60,7 @@ class RpcCodec(GuardedCodec):
         initial = self._documents.write(shape, members)
         headers["Content-Type"] = EventStreamWriter.content_type
         frames = self._events.frames(shape.members[stream_name], events, initial=initial)
-        return HttpResponse(200, headers, frames)
+        return HttpResponse(200, headers, frames, ends_with_client=True)
 
     def _render_error(self, error: AwsError, facts: ErrorFacts, request_id: str) -> HttpResponse:
         body = {

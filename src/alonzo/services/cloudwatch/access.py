@@ -1,4 +1,4 @@
-"""What the operations of CloudWatch need to be allowed. None of their actions has a resource.
+"""What the operations of CloudWatch need to be allowed. Of its resources there are alarms alone.
 
 Source: service authorization reference, Amazon CloudWatch.
 """
@@ -8,18 +8,58 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alonzo.model.access import Access, AccessRules, on_all
+from alonzo.model.access import Access, AccessRule, AccessRules, on_all
 from alonzo.model.context import RequestContext
 
-_OPERATIONS = ("GetMetricData", "GetMetricStatistics", "ListMetrics")
+_OPERATIONS = (
+    "DescribeAlarmsForMetric",
+    "GetMetricData",
+    "GetMetricStatistics",
+    "ListMetrics",
+)
+#: Operations on alarms, and the parameter that names them, by name, names or ARN.
+_ON_ALARMS = {
+    "DeleteAlarms": "AlarmNames",
+    "DescribeAlarmHistory": "AlarmName",
+    "DescribeAlarms": "AlarmNames",
+    "DisableAlarmActions": "AlarmNames",
+    "EnableAlarmActions": "AlarmNames",
+    "ListTagsForResource": "ResourceARN",
+    "PutMetricAlarm": "AlarmName",
+    "SetAlarmState": "AlarmName",
+    "TagResource": "ResourceARN",
+    "UntagResource": "ResourceARN",
+}
+_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 
 def access_rules() -> AccessRules:
     """The rules, by operation."""
     return {
         **{name: on_all(f"cloudwatch:{name}") for name in _OPERATIONS},
+        **{name: _on_alarms(name, member) for name, member in _ON_ALARMS.items()},
         "PutMetricData": _put_metric_data,
     }
+
+
+def _on_alarms(name: str, member: str) -> AccessRule:
+    action = f"cloudwatch:{name}"
+
+    def rule(context: RequestContext, params: Mapping[str, Any]) -> Sequence[Access]:
+        start = f"arn:aws:cloudwatch:{context.region}:{context.account}:alarm:"
+        given = params.get(member)
+        if not given:
+            return (Access(action, f"{start}*"),)
+        keys: dict[str, str | tuple[str, ...]] = {}
+        if name == "PutMetricAlarm":
+            actions = tuple(arn for each in _ACTIONS for arn in params.get(each) or ())
+            keys["cloudwatch:alarmactions"] = actions
+        if member == "ResourceARN":
+            return (Access(action, str(given), keys),)
+        names = [given] if isinstance(given, str) else given
+        return tuple(Access(action, f"{start}{each}", keys) for each in names)
+
+    return rule
 
 
 def _put_metric_data(_: RequestContext, params: Mapping[str, Any]) -> Sequence[Access]:

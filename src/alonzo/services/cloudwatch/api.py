@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from alonzo.lib.clock import Clock
 from alonzo.model.ports.operations import Operations
+from alonzo.services.cloudwatch.alarms.keeper import AlarmKeeper
+from alonzo.services.cloudwatch.alarms.operations import AlarmOperations
 from alonzo.services.cloudwatch.folding import Folder
 from alonzo.services.cloudwatch.metrics import MetricOperations
 from alonzo.services.cloudwatch.sink import MetricWriter
 from alonzo.store.base import Store
 
 _MISSING = {
-    "Alarms are not built yet.": (
-        "DeleteAlarmMuteRule",
-        "DeleteAlarms",
+    "Alarms watch one metric, or one expression over metrics.": (
         "DescribeAlarmContributors",
-        "DescribeAlarmHistory",
-        "DescribeAlarms",
-        "DescribeAlarmsForMetric",
-        "DisableAlarmActions",
-        "EnableAlarmActions",
+        "PutCompositeAlarm",
+        "PutLogAlarm",
+    ),
+    "Mute rules of alarms are not built; DisableAlarmActions keeps an alarm quiet.": (
+        "DeleteAlarmMuteRule",
         "GetAlarmMuteRule",
         "ListAlarmMuteRules",
         "PutAlarmMuteRule",
-        "PutCompositeAlarm",
-        "PutLogAlarm",
-        "PutMetricAlarm",
-        "SetAlarmState",
-    ),
-    "Nothing here can be tagged until there are alarms.": (
-        "ListTagsForResource",
-        "TagResource",
-        "UntagResource",
     ),
     "Dashboards and pictures of them are not built.": (
         "DeleteDashboards",
@@ -87,10 +78,24 @@ _MISSING = {
 UNSUPPORTED = {name: reason for reason, names in _MISSING.items() for name in names}
 
 
-def operations(*, store: Store, writer: MetricWriter, folder: Folder, clock: Clock) -> Operations:
+def operations(
+    *, store: Store, writer: MetricWriter, folder: Folder, alarms: AlarmKeeper, clock: Clock
+) -> Operations:
     """The operations of CloudWatch over a store; every read folds first."""
     metrics = MetricOperations(store, writer, folder, clock)
+    alarm = AlarmOperations(store, alarms, clock)
     return {
+        "DeleteAlarms": alarm.delete_alarms,
+        "DescribeAlarmHistory": alarm.describe_alarm_history,
+        "DescribeAlarms": alarm.describe_alarms,
+        "DescribeAlarmsForMetric": alarm.describe_alarms_for_metric,
+        "DisableAlarmActions": alarm.disable_alarm_actions,
+        "EnableAlarmActions": alarm.enable_alarm_actions,
+        "ListTagsForResource": alarm.list_tags_for_resource,
+        "PutMetricAlarm": alarm.put_metric_alarm,
+        "SetAlarmState": alarm.set_alarm_state,
+        "TagResource": alarm.tag_resource,
+        "UntagResource": alarm.untag_resource,
         "GetMetricData": metrics.get_metric_data,
         "GetMetricStatistics": metrics.get_metric_statistics,
         "ListMetrics": metrics.list_metrics,

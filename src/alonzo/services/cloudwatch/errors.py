@@ -40,3 +40,23 @@ def too_many_metrics(limit: int) -> AwsError:
         f"An account has at most {limit} metrics in a region here. Metrics end 455 days after "
         "their last value.",
     )
+
+
+def alarm_not_found(name: str) -> AwsError:
+    """There is no such alarm. The text is ours."""
+    return AwsError("ResourceNotFound", f"Unknown alarm {name[:255]}")
+
+
+def resource_not_found(arn: str) -> AwsError:
+    """Nothing with that ARN can be tagged. The text is ours."""
+    return AwsError("ResourceNotFoundException", f"Resource {arn[:1024]} does not exist")
+
+
+def bad_state_data() -> AwsError:
+    """SetAlarmState: the data is no JSON. The text is ours."""
+    return AwsError("InvalidFormatFault", "StateReasonData must be JSON.")
+
+
+def too_many_alarms(limit: int) -> AwsError:
+    """The account has as many alarms as it may have. The text is ours."""
+    return AwsError("LimitExceededFault", f"An account has at most {limit} alarms in a region.")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from alonzo.lib.clock import Clock
 from alonzo.model.arns import FunctionRef
 from alonzo.model.metering import Attempt, LambdaMetric, ReservedEnvironments
-from alonzo.model.ports.logs import LogEvent, LogStream
+from alonzo.model.ports.logs import FoundValue, LogEvent, LogStream
 from alonzo.services.cloudwatch.embedded import read_embedded
 from alonzo.services.cloudwatch.journal import Document, FigureEntry, PointEntry, ReservedEntry
 from alonzo.services.cloudwatch.lambda_metrics import MINUTE_S, group_attempts
@@ -132,6 +132,31 @@ class MetricWriter:
         """
         body = Document(points=points).encode()
         await self._store.tx(lambda conn: conn.execute(Q.add_to_journal, {"body": body}))
+
+    def encode_found(self, values: Iterable[FoundValue]) -> bytes:
+        """Values that metric filters found, as the journal has them. May run in a thread."""
+        return Document(
+            points=[
+                PointEntry(
+                    each.account,
+                    each.region,
+                    each.namespace,
+                    each.name,
+                    list(each.dimensions),
+                    each.unit,
+                    MINUTE_S,
+                    each.minute_s,
+                    list(each.counts),
+                    [float(count) for count in each.counts.values()],
+                    None,
+                )
+                for each in values
+            ]
+        ).encode()
+
+    def write_found(self, conn: Connection, body: bytes) -> None:
+        """Keep them: part of the unit of work that writes the events they were found in."""
+        conn.execute(Q.add_to_journal, {"body": body})
 
     def take(self) -> Load:
         """What waits, for one flush of the log."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alonzo.model.access import Access, AccessRule, AccessRules
+from alonzo.model.access import Access, AccessRule, AccessRules, on_all
 from alonzo.model.context import RequestContext
 
 _OPERATIONS = (
@@ -19,28 +19,56 @@ _OPERATIONS = (
     "CreateLogStream",
     "DeleteLogGroup",
     "DeleteLogStream",
+    "DeleteMetricFilter",
     "DeleteRetentionPolicy",
+    "DeleteSubscriptionFilter",
     "DescribeLogGroups",
     "DescribeLogStreams",
+    "DescribeMetricFilters",
+    "DescribeSubscriptionFilters",
     "FilterLogEvents",
     "GetLogEvents",
     "ListTagsForResource",
     "ListTagsLogGroup",
     "PutLogEvents",
     "PutLogGroupDeletionProtection",
+    "PutMetricFilter",
     "PutRetentionPolicy",
+    "PutSubscriptionFilter",
     "TagLogGroup",
     "TagResource",
     "UntagLogGroup",
     "UntagResource",
 )
+#: Operations whose actions have no resource.
+_ON_ALL = ("DescribeQueries", "GetQueryResults", "StopQuery", "TestMetricFilter")
 #: Parameters that name a group, by name or by ARN.
 _GROUP = ("logGroupName", "logGroupIdentifier", "resourceArn")
 
 
 def access_rules() -> AccessRules:
     """The rules, by operation."""
-    return {name: _rule(f"logs:{name}") for name in _OPERATIONS}
+    rules = {name: _rule(f"logs:{name}") for name in _OPERATIONS}
+    rules |= {name: on_all(f"logs:{name}") for name in _ON_ALL}
+    rules |= {name: _on_groups(f"logs:{name}") for name in ("StartLiveTail", "StartQuery")}
+    return rules
+
+
+def _on_groups(action: str) -> AccessRule:
+    def rule(context: RequestContext, params: Mapping[str, Any]) -> Sequence[Access]:
+        names = [params.get("logGroupName"), *(params.get("logGroupNames") or ())]
+        names += params.get("logGroupIdentifiers") or ()
+        return tuple(Access(action, _group_arn(context, str(each))) for each in names if each) or (
+            Access(action, _group_arn(context, "")),
+        )
+
+    return rule
+
+
+def _group_arn(context: RequestContext, group: str) -> str:
+    if not group.startswith("arn:"):
+        group = f"arn:aws:logs:{context.region}:{context.account}:log-group:{group}"
+    return f"{group.removesuffix(':*')}:log-stream:"
 
 
 def _rule(action: str) -> AccessRule:

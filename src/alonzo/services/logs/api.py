@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-from alonzo.lib.clock import Clock
-from alonzo.lib.ids import IdSource
 from alonzo.model.ports.operations import Operations
 from alonzo.services.logs.events import EventOperations
+from alonzo.services.logs.filter_operations import FilterOperations
 from alonzo.services.logs.groups import GroupOperations
-from alonzo.services.logs.sink import LogWriter
+from alonzo.services.logs.parts import LogParts
 from alonzo.services.logs.streams import StreamOperations
 from alonzo.services.logs.tags import TagOperations
-from alonzo.store.base import Store
 
 _MISSING = {
-    "Nothing streams new events to clients yet; poll FilterLogEvents.": ("StartLiveTail",),
-    "Logs Insights queries are not built.": (
+    "Queries are run, not kept: definitions, schedules and indexes are not built.": (
         "CreateScheduledQuery",
         "DeleteQueryDefinition",
         "DeleteScheduledQuery",
         "DescribeFieldIndexes",
-        "DescribeQueries",
         "DescribeQueryDefinitions",
         "GetLogFields",
         "GetLogGroupFields",
         "GetLogRecord",
-        "GetQueryResults",
         "GetScheduledQuery",
         "GetScheduledQueryHistory",
         "ListLogGroupsForQuery",
         "ListScheduledQueries",
         "PutQueryDefinition",
-        "StartQuery",
-        "StopQuery",
         "UpdateScheduledQuery",
     ),
-    "Subscriptions and destinations are not built.": (
+    "Subscriptions go to functions; destinations are not built.": (
         "DeleteDestination",
-        "DeleteSubscriptionFilter",
         "DescribeDestinations",
-        "DescribeSubscriptionFilters",
         "PutDestination",
         "PutDestinationPolicy",
-        "PutSubscriptionFilter",
-    ),
-    "Metric filters are not built; embedded metrics are read from log lines.": (
-        "DeleteMetricFilter",
-        "DescribeMetricFilters",
-        "PutMetricFilter",
-        "TestMetricFilter",
     ),
     "Log groups are not encrypted with keys of KMS.": (
         "AssociateKmsKey",
@@ -147,32 +131,43 @@ _MISSING = {
 UNSUPPORTED = {name: reason for reason, names in _MISSING.items() for name in names}
 
 
-def operations(*, store: Store, writer: LogWriter, clock: Clock, ids: IdSource) -> Operations:
-    """The operations of CloudWatch Logs over a store.
-
-    ``writer`` is the platform's log sink; every operation sees what it was given before.
-    """
-    groups = GroupOperations(store, writer, clock)
+def operations(parts: LogParts) -> Operations:
+    """The operations of CloudWatch Logs; every one sees what the writer was given before."""
+    store, writer, clock = parts.store, parts.writer, parts.clock
+    groups = GroupOperations(store, writer, parts.book, clock)
     streams = StreamOperations(store, writer, clock)
-    events = EventOperations(store, writer, clock, ids)
+    events = EventOperations(store, writer, parts.watchers, clock, parts.ids)
     tags = TagOperations(store, writer)
+    filters = FilterOperations(store, writer, parts.book, parts.calls, clock, parts.ids)
     return {
         "CreateLogGroup": groups.create_log_group,
         "CreateLogStream": streams.create_log_stream,
         "DeleteLogGroup": groups.delete_log_group,
         "DeleteLogStream": streams.delete_log_stream,
+        "DeleteMetricFilter": filters.delete_metric_filter,
         "DeleteRetentionPolicy": groups.delete_retention_policy,
+        "DeleteSubscriptionFilter": filters.delete_subscription_filter,
         "DescribeLogGroups": groups.describe_log_groups,
         "DescribeLogStreams": streams.describe_log_streams,
+        "DescribeMetricFilters": filters.describe_metric_filters,
+        "DescribeQueries": parts.queries.describe_queries,
+        "DescribeSubscriptionFilters": filters.describe_subscription_filters,
         "FilterLogEvents": events.filter_log_events,
         "GetLogEvents": events.get_log_events,
+        "GetQueryResults": parts.queries.get_query_results,
         "ListTagsForResource": tags.list_tags_for_resource,
         "ListTagsLogGroup": tags.list_tags_log_group,
         "PutLogEvents": events.put_log_events,
         "PutLogGroupDeletionProtection": groups.put_log_group_deletion_protection,
+        "PutMetricFilter": filters.put_metric_filter,
         "PutRetentionPolicy": groups.put_retention_policy,
+        "PutSubscriptionFilter": filters.put_subscription_filter,
+        "StartLiveTail": parts.tails.start_live_tail,
+        "StartQuery": parts.queries.start_query,
+        "StopQuery": parts.queries.stop_query,
         "TagLogGroup": tags.tag_log_group,
         "TagResource": tags.tag_resource,
+        "TestMetricFilter": filters.test_metric_filter,
         "UntagLogGroup": tags.untag_log_group,
         "UntagResource": tags.untag_resource,
     }

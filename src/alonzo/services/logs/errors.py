@@ -60,3 +60,13 @@ def too_many_tags(arn: str) -> AwsError:
         "A resource can have no more than 50 tags.",
         members={"resourceName": arn},
     )
+
+
+def filter_not_found(kind: str) -> AwsError:
+    """No filter of that name; ``kind`` is ``subscription`` or ``metric``."""
+    return not_found(f"The specified {kind} filter does not exist.")
+
+
+def too_many_filters() -> AwsError:
+    """One filter more than a group may have. The text is recorded."""
+    return AwsError("LimitExceededException", "Resource limit exceeded.")

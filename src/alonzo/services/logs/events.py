@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from alonzo.lib.clock import Clock
@@ -43,6 +43,7 @@ from alonzo.services.logs.scan import (
     stream_chunks,
 )
 from alonzo.services.logs.sink import LogWriter
+from alonzo.services.logs.watching import Watchers
 from alonzo.store.base import Connection, Row, Store
 
 #: The latest endTime that a search without one stands for.
@@ -54,7 +55,10 @@ _BACKWARD_SINCE_MS = 1_704_067_200_000
 class EventOperations:
     """One coroutine for each operation, named as in the service model."""
 
-    def __init__(self, store: Store, writer: LogWriter, clock: Clock, ids: IdSource) -> None:
+    def __init__(
+        self, store: Store, writer: LogWriter, watchers: Watchers, clock: Clock, ids: IdSource
+    ) -> None:
+        self._watchers = watchers
         self._store = store
         self._writer = writer
         self._clock = clock
@@ -73,24 +77,38 @@ class EventOperations:
         )
         batch = decide_batch(events, now_ms=now_ms, retention_days=group.retention_days)
         if batch.accepted:
-            chunks = await asyncio.to_thread(pack, batch.accepted, ingestion_ms=now_ms)
-
-            def work(conn: Connection) -> None:
-                # Looked up again: either may have been deleted while the events were packed.
-                now_group, stream_id = _group_and_stream(conn, key, params["logStreamName"])
-                records.append(
-                    conn,
-                    group_id=now_group.id,
-                    stream_id=stream_id,
-                    chunks=chunks,
-                    ingestion_ms=now_ms,
-                )
-
-            await self._store.tx(work)
+            await self._append(key, params["logStreamName"], batch.accepted, now_ms)
         answer: dict[str, Any] = {"nextSequenceToken": self._sequence_token()}
         if batch.rejected:
             answer["rejectedLogEventsInfo"] = batch.rejected
         return answer
+
+    async def _append(
+        self, key: GroupKey, stream: str, events: Sequence[LogEvent], now_ms: int
+    ) -> None:
+        chunks = await asyncio.to_thread(pack, events, ingestion_ms=now_ms)
+        watchers, findings = self._watchers, None
+        watch = watchers.watch_of(key)
+        if watch is not None:
+            findings = await asyncio.to_thread(watchers.look, watch, stream, chunks, now_ms)
+
+        def work(conn: Connection) -> None:
+            # Looked up again: either may have been deleted while the events were packed.
+            now_group, stream_id = _group_and_stream(conn, key, stream)
+            chunk_ids = records.append(
+                conn,
+                group_id=now_group.id,
+                stream_id=stream_id,
+                chunks=chunks,
+                ingestion_ms=now_ms,
+                with_ids=findings is not None and bool(findings.pushes),
+            )
+            if watch is not None and findings is not None:
+                watchers.store(conn, watch, findings, chunk_ids, now_ms / 1000)
+
+        await self._store.tx(work)
+        if findings is not None:
+            watchers.show(findings)
 
     def _sequence_token(self) -> str:
         """56 digits that start as AWS's do. Nothing reads them."""

@@ -14,6 +14,7 @@ from alonzo.services.logs.errors import (
     invalid,
     too_many_tags,
 )
+from alonzo.services.logs.filters import FilterBook
 from alonzo.services.logs.limits import DESCRIBE_PAGE_MAX, TAGS_MAX
 from alonzo.services.logs.positions import opaque_token, read_opaque_token
 from alonzo.services.logs.records import Group, Q
@@ -36,9 +37,10 @@ _DELIVERY = "DELIVERY"
 class GroupOperations:
     """One coroutine for each operation, named as in the service model."""
 
-    def __init__(self, store: Store, writer: LogWriter, clock: Clock) -> None:
+    def __init__(self, store: Store, writer: LogWriter, book: FilterBook, clock: Clock) -> None:
         self._store = store
         self._writer = writer
+        self._book = book
         self._clock = clock
 
     async def create_log_group(self, context: RequestContext, params: dict[str, Any]) -> None:
@@ -90,6 +92,7 @@ class GroupOperations:
         await self._writer.flush()
         while not await self._store.tx(delete_some):
             pass
+        await self._book.refresh(key)
 
     async def describe_log_groups(
         self, context: RequestContext, params: dict[str, Any]
@@ -123,7 +126,9 @@ class GroupOperations:
                     continue
                 if len(page) == limit:
                     return {"logGroups": page, "nextToken": opaque_token(last)}
-                page.append(_described(context, group, brief=bool(pattern)))
+                filters = self._book.of(GroupKey(context.account, context.region, group.name))
+                counted = 0 if filters is None else len(filters.metrics)
+                page.append(_described(context, group, counted, brief=bool(pattern)))
                 last = group.name
             return {"logGroups": page}
 
@@ -204,13 +209,15 @@ def _groups(
         after = rows[-1]["name"]
 
 
-def _described(context: RequestContext, group: Group, *, brief: bool) -> Mapping[str, Any]:
+def _described(
+    context: RequestContext, group: Group, metric_filters: int, *, brief: bool
+) -> Mapping[str, Any]:
     """A LogGroup. ``brief`` is what AWS answers to a search by pattern. Recorded from AWS."""
     key = GroupKey(context.account, context.region, group.name)
     shown: dict[str, Any] = {
         "logGroupName": group.name,
         "creationTime": group.created_ms,
-        "metricFilterCount": 0,
+        "metricFilterCount": metric_filters,
         "arn": f"{key.arn}:*",
         "logGroupArn": key.arn,
         "logGroupClass": group.log_class,

@@ -36,3 +36,13 @@ CHUNK_BYTES_MAX = 1_048_576
 PAGE_SCANNED_EVENTS_MAX = 250_000
 PAGE_SCANNED_BYTES_MAX = 64 << 20
 PAGE_SCANNED_S_MAX = 1.0
+
+#: Filters of one group. Source: CloudWatch Logs quotas.
+SUBSCRIPTION_FILTERS_MAX = 2
+METRIC_FILTERS_MAX = 100
+METRIC_DIMENSIONS_MAX = 3
+#: Characters of a dimension's value, and how old an event may be that becomes one of a metric.
+METRIC_DIMENSION_MAX = 1024
+METRIC_PAST_MS = 14 * DAY_MS
+#: Values beyond either end are none. Source: CloudWatch API, MetricDatum.
+METRIC_VALUE_MAX = 2.0**360

@@ -153,3 +153,55 @@ UPDATE log_stream
 SET stored_bytes = stored_bytes - :bytes,
     first_event_ms = (SELECT MIN(first_ms) FROM log_chunk WHERE stream_id = :stream_id)
 WHERE id = :stream_id;
+
+-- name: insert_known_chunk
+INSERT INTO log_chunk (stream_id, group_id, first_ms, last_ms, events, bytes, body)
+VALUES (:stream_id, :group_id, :first_ms, :last_ms, :events, :bytes, :body)
+RETURNING id;
+
+-- name: find_chunk
+SELECT c.body, s.name AS stream, g.name AS group_name, g.account, g.region
+FROM log_chunk c
+JOIN log_stream s ON s.id = c.stream_id
+JOIN log_group g ON g.id = c.group_id
+WHERE c.id = :id;
+
+-- name: all_filters
+SELECT g.account, g.region, g.name AS group_name, f.kind, f.name, f.document
+FROM log_filter f JOIN log_group g ON g.id = f.group_id
+ORDER BY f.id;
+
+-- name: filters_of_group
+SELECT f.kind, f.name, f.document
+FROM log_filter f JOIN log_group g ON g.id = f.group_id
+WHERE g.account = :account AND g.region = :region AND g.name = :group_name
+ORDER BY f.id;
+
+-- name: put_filter
+INSERT INTO log_filter (group_id, kind, name, created_ms, document)
+VALUES (:group_id, :kind, :name, :created_ms, :document)
+ON CONFLICT (group_id, kind, name) DO UPDATE SET document = excluded.document;
+
+-- name: find_filter
+SELECT id FROM log_filter WHERE group_id = :group_id AND kind = :kind AND name = :name;
+
+-- name: count_filters
+SELECT COUNT(*) AS n FROM log_filter WHERE group_id = :group_id AND kind = :kind;
+
+-- name: delete_filter
+DELETE FROM log_filter WHERE group_id = :group_id AND kind = :kind AND name = :name;
+
+-- name: list_filters_of_group
+SELECT name, created_ms, document FROM log_filter
+WHERE group_id = :group_id AND kind = :kind AND name > :after
+  AND name >= :prefix AND name < :prefix_end
+ORDER BY name
+LIMIT :limit;
+
+-- name: list_filters
+SELECT g.name AS group_name, f.name, f.created_ms, f.document
+FROM log_filter f JOIN log_group g ON g.id = f.group_id
+WHERE g.account = :account AND g.region = :region AND f.kind = :kind
+  AND (g.name, f.name) > (:after_group, :after)
+ORDER BY g.name, f.name
+LIMIT :limit;

@@ -131,23 +131,27 @@ def append(
     stream_id: int,
     chunks: Sequence[Chunk],
     ingestion_ms: int,
-) -> None:
-    """Add chunks to a stream. There must be at least one."""
-    conn.execute_many(
-        Q.insert_chunk,
-        [
-            {
-                "stream_id": stream_id,
-                "group_id": group_id,
-                "first_ms": chunk.first_ms,
-                "last_ms": chunk.last_ms,
-                "events": chunk.events,
-                "bytes": chunk.bytes,
-                "body": chunk.body,
-            }
-            for chunk in chunks
-        ],
-    )
+    with_ids: bool = False,
+) -> list[int]:
+    """Add chunks to a stream. There must be at least one. Answers their ids, if asked for them."""
+    rows = [
+        {
+            "stream_id": stream_id,
+            "group_id": group_id,
+            "first_ms": chunk.first_ms,
+            "last_ms": chunk.last_ms,
+            "events": chunk.events,
+            "bytes": chunk.bytes,
+            "body": chunk.body,
+        }
+        for chunk in chunks
+    ]
+    chunk_ids: list[int] = []
+    if with_ids:
+        found = [conn.one(Q.insert_known_chunk, row) for row in rows]
+        chunk_ids = [row["id"] for row in found if row is not None]
+    else:
+        conn.execute_many(Q.insert_chunk, rows)
     size = sum(chunk.bytes for chunk in chunks)
     conn.execute(Q.grow_group, {"group_id": group_id, "bytes": size})
     conn.execute(
@@ -160,3 +164,4 @@ def append(
             "ingestion_ms": ingestion_ms,
         },
     )
+    return chunk_ids

@@ -24,7 +24,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from alonzo.lib import faults
@@ -33,7 +34,9 @@ from alonzo.lib.tasks import TaskScope
 from alonzo.model.ports.logs import LateEvents, LogEvent, LogRights, LogStream
 from alonzo.services.logs import records
 from alonzo.services.logs.chunks import Chunk, Event, pack
+from alonzo.services.logs.findings import Findings, Watch
 from alonzo.services.logs.rules import GroupKey
+from alonzo.services.logs.watching import Watchers
 from alonzo.store.base import Connection, Store, StoreError
 
 log = logging.getLogger("alonzo.logs")
@@ -53,6 +56,16 @@ EVENT_WEIGHT = 64
 LATE_WEIGHT = 512
 
 _Write = tuple[LogStream, Sequence[LogEvent]]
+
+
+@dataclass(slots=True)
+class _Packed:
+    """The new chunks of a stream, and what those found in them who watch its group."""
+
+    stream: LogStream
+    chunks: list[Chunk]
+    watch: Watch | None = None
+    findings: Findings | None = None
 
 
 class Load(Protocol):
@@ -102,6 +115,11 @@ class LogWriter:
         self._scope = TaskScope()
         self._companion: Companion | None = None
         self._rights: LogRights | None = None
+        self._watchers: Watchers | None = None
+
+    def watch(self, watchers: Watchers) -> None:
+        """From now on have all events looked at by those who watch their groups."""
+        self._watchers = watchers
 
     def ask(self, rights: LogRights) -> None:
         """From now on drop what roles may not write."""
@@ -190,9 +208,14 @@ class LogWriter:
             if barred:
                 batch = deque(write for write in batch if write[0] not in barred)
                 dropped = {each: lost for each, lost in dropped.items() if each not in barred}
+            watches = self._watches({*dropped, *(stream for stream, _ in batch)})
             packed = await asyncio.to_thread(_prepare, batch, dropped, now_ms, load)
+            if watches:
+                await asyncio.to_thread(self._look, packed, watches, now_ms)
             await faults.reach("logs.before_flush")
-            await self._store.tx(lambda conn: _append_all(conn, packed, now_ms, load))
+            await self._store.tx(
+                lambda conn: _append_all(conn, packed, now_ms, load, self._watchers)
+            )
         except BaseException:
             self._put_back(batch, dropped)
             if load is not None:
@@ -201,6 +224,32 @@ class LogWriter:
         await faults.reach("logs.after_flush")
         if load is not None:
             load.settle(written=True)
+        if watches and self._watchers is not None:
+            for each in packed:
+                if each.findings is not None:
+                    self._watchers.show(each.findings)
+
+    def _watches(self, streams: Iterable[LogStream]) -> Mapping[LogStream, Watch]:
+        """Who watches, by the streams of a flush that anybody does."""
+        if self._watchers is None:
+            return {}
+        found: dict[LogStream, Watch] = {}
+        for stream in streams:
+            key = GroupKey(stream.account, stream.region, stream.group)
+            watch = self._watchers.watch_of(key)
+            if watch is not None:
+                found[stream] = watch
+        return found
+
+    def _look(
+        self, packed: Iterable[_Packed], watches: Mapping[LogStream, Watch], now_ms: int
+    ) -> None:
+        assert self._watchers is not None
+        for each in packed:
+            each.watch = watches.get(each.stream)
+            if each.watch is not None:
+                name = each.stream.name
+                each.findings = self._watchers.look(each.watch, name, each.chunks, now_ms)
 
     async def _barred(self, streams: set[LogStream]) -> set[LogStream]:
         """Those that their roles may not write to."""
@@ -257,9 +306,7 @@ def _weight(events: Sequence[LogEvent]) -> int:
     return sum([len(event.message) + EVENT_WEIGHT for event in events])
 
 
-def _pack_all(
-    batch: Iterable[_Write], dropped: dict[LogStream, int], now_ms: int
-) -> list[tuple[LogStream, list[Chunk]]]:
+def _pack_all(batch: Iterable[_Write], dropped: dict[LogStream, int], now_ms: int) -> list[_Packed]:
     by_stream: dict[LogStream, list[Event]] = {}
     for stream, count in dropped.items():
         note = f"{count} log events were dropped: too many waited\n"
@@ -270,7 +317,7 @@ def _pack_all(
             [(at_ms, f"{message}\n") for at_ms, message in pairs]
         )
     return [
-        (stream, pack(events, ingestion_ms=now_ms))
+        _Packed(stream, pack(events, ingestion_ms=now_ms))
         for stream, events in by_stream.items()
         if events
     ]
@@ -278,7 +325,7 @@ def _pack_all(
 
 def _prepare(
     batch: Iterable[_Write], dropped: dict[LogStream, int], now_ms: int, load: Load | None
-) -> list[tuple[LogStream, list[Chunk]]]:
+) -> list[_Packed]:
     if load is not None:
         load.prepare(batch)
     return _pack_all(batch, dropped, now_ms)
@@ -286,13 +333,15 @@ def _prepare(
 
 def _append_all(
     conn: Connection,
-    packed: list[tuple[LogStream, list[Chunk]]],
+    packed: list[_Packed],
     now_ms: int,
     load: Load | None,
+    watchers: Watchers | None,
 ) -> None:
     if load is not None:
         load.write(conn)
-    for stream, chunks in packed:
+    for each in packed:
+        stream = each.stream
         key = GroupKey(stream.account, stream.region, stream.group)
         group = records.find_group(conn, key)
         if group is None:
@@ -302,6 +351,14 @@ def _append_all(
         if stream_id is None:
             records.insert_stream(conn, group.id, stream.name, created_ms=now_ms)
             stream_id = records.need_stream(conn, group.id, stream.name)
-        records.append(
-            conn, group_id=group.id, stream_id=stream_id, chunks=chunks, ingestion_ms=now_ms
+        findings = each.findings
+        chunk_ids = records.append(
+            conn,
+            group_id=group.id,
+            stream_id=stream_id,
+            chunks=each.chunks,
+            ingestion_ms=now_ms,
+            with_ids=findings is not None and bool(findings.pushes),
         )
+        if findings is not None and each.watch is not None and watchers is not None:
+            watchers.store(conn, each.watch, findings, chunk_ids, now_ms / 1000)

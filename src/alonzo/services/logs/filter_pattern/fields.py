@@ -22,6 +22,8 @@ _WORD = re.compile(r"\S+")
 _CLOSING = {"[": "]", '"': '"'}
 
 _Field = Callable[[str], bool] | None
+#: A field's name, empty if it has none, and its test.
+_Named = tuple[str, _Field]
 
 
 def parse_fields(text: str) -> Callable[[str], bool]:
@@ -30,9 +32,37 @@ def parse_fields(text: str) -> Callable[[str], bool]:
     Raises:
         InvalidParameterException: the text is no list of fields.
     """
+    before, after = _read(text)
+    return _matcher(
+        [test for _, test in before], None if after is None else [test for _, test in after]
+    )
+
+
+def field_reader(text: str) -> Callable[[str], dict[str, str]]:
+    """What finds the values of an event by the names of a pattern, and by number: ``ip``, ``1``.
+
+    Fields behind ``...`` have their names alone: nobody knows how many it stands for.
+
+    Raises:
+        InvalidParameterException: the text is no list of fields.
+    """
+    before, after = _read(text)
+
+    def read(message: str) -> dict[str, str]:
+        values = split_fields(message)
+        found = {str(at): value for at, value in enumerate(values[: len(before)], 1)}
+        named = list(zip(before, values, strict=False))
+        if after:
+            named += zip(after, values[-len(after) :], strict=False)
+        return found | {name: value for (name, _), value in named if name}
+
+    return read
+
+
+def _read(text: str) -> tuple[list[_Named], list[_Named] | None]:
     scanner = Scanner(text)
-    before: list[_Field] = []
-    after: list[_Field] | None = None
+    before: list[_Named] = []
+    after: list[_Named] | None = None
     while True:
         if scanner.take("..."):
             if after is not None:
@@ -44,13 +74,13 @@ def parse_fields(text: str) -> Callable[[str], bool]:
             break
         if not scanner.take(","):
             raise invalid_pattern()
-    return _matcher(before, after)
+    return before, after
 
 
-def _field(scanner: Scanner) -> _Field:
+def _field(scanner: Scanner) -> _Named:
     """One field: empty, a name, or conditions on one name. None accepts any value."""
     if scanner.peek() in ("", ","):
-        return None
+        return "", None
     names: set[str] = set()
 
     def condition(scanner: Scanner) -> Callable[[str], bool]:
@@ -72,7 +102,7 @@ def _field(scanner: Scanner) -> _Field:
     test = parse_boolean(scanner, condition)
     if len(names) != 1:
         raise invalid_pattern()
-    return test
+    return names.pop(), test
 
 
 def _matcher(before: list[_Field], after: list[_Field] | None) -> Callable[[str], bool]:

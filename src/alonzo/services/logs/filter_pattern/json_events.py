@@ -79,6 +79,41 @@ def parse_json(text: str) -> Callable[[str], bool]:
     return matches
 
 
+def json_reader(text: str) -> Callable[[str], Any]:
+    """What finds the first node of an event that a selector such as ``$.a.b[0]`` leads to, or None.
+
+    Raises:
+        InvalidParameterException: the text is no selector.
+    """
+    scanner = Scanner(text)
+    steps = _selector(scanner)
+    if not scanner.at_end or steps.count(_ANY) > _SELECTOR_WILDCARDS_MAX:
+        raise invalid_pattern()
+
+    def read(message: str) -> Any:
+        try:
+            document = orjson.loads(message)
+        except orjson.JSONDecodeError:
+            return None
+        return next(_nodes(document, steps), None)
+
+    return read
+
+
+def selectors_of(text: str) -> list[str]:
+    """The selectors of what stands between the braces of a pattern, as they are written."""
+    found: list[str] = []
+
+    def leaf(scanner: Scanner) -> _Test:
+        start = scanner.place
+        selector = _selector(scanner)
+        found.append(text[start : scanner.place].strip())
+        return _condition(scanner, selector)
+
+    parse_boolean(Scanner(text), leaf)
+    return found
+
+
 def _selector(scanner: Scanner) -> Sequence[_Step]:
     if not scanner.take("$"):
         raise invalid_pattern()

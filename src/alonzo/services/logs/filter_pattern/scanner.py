@@ -57,6 +57,11 @@ class Scanner:
         return self._text[self._at : self._at + 1]
 
     @property
+    def place(self) -> int:
+        """Where the cursor stands."""
+        return self._at
+
+    @property
     def at_end(self) -> bool:
         """Whether only white space is left."""
         return not self.peek()

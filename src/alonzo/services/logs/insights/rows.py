@@ -1,0 +1,169 @@
+"""Events as rows: the fields that every event has, and those found in its message. Pure.
+
+* ``@timestamp``, ``@message``, ``@logStream``, ``@log``, ``@ingestionTime`` and ``@ptr``;
+* of Lambda's own lines ``@type``, ``@requestId`` and the figures of REPORT lines;
+* every member of the first JSON object in a message, by its path: ``user.name``, ``items.0.id``.
+
+Source: CloudWatch Logs user guide, supported logs and discovered fields.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import orjson
+
+from alonzo.services.logs.scan import FoundEvent
+
+#: What a row weighs beside its texts.
+_ROW_WEIGHT = 500
+
+#: What an expression is worth: a text, a number, or nothing.
+Value = str | int | float | None
+
+_REQUEST = re.compile(r"(START|END|REPORT) RequestId: ([0-9a-fA-F-]{36})")
+_FIGURE = re.compile(
+    r"\t(Duration|Billed Duration|Memory Size|Max Memory Used|Init Duration): "
+    r"([0-9.]+) (?:ms|MB)"
+)
+#: The fields of REPORT lines, and what one of the line's units is in that of the field.
+_FIGURES = {
+    "Duration": ("@duration", 1),
+    "Billed Duration": ("@billedDuration", 1),
+    "Init Duration": ("@initDuration", 1),
+    "Memory Size": ("@memorySize", 1_000_000),
+    "Max Memory Used": ("@maxMemoryUsed", 1_000_000),
+}
+_DECODER = json.JSONDecoder()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The years 1 to 9999, in which times can be shown.
+_SHOWN_MS = range(-62_135_596_800_000, 253_402_300_800_000)
+
+
+class Row:
+    """One row on its way through a query. ``values`` are what commands have worked out."""
+
+    __slots__ = ("_discovered", "_event", "_log", "values")
+
+    def __init__(
+        self, values: dict[str, Value], event: FoundEvent | None = None, log: str = ""
+    ) -> None:
+        self.values = values
+        self._event = event
+        self._log = log
+        self._discovered: Mapping[str, Any] | None = None
+
+    def get(self, name: str) -> Value:
+        """The value of a field, or None."""
+        if name in self.values:
+            return self.values[name]
+        event = self._event
+        if event is None:
+            return None
+        own = _OWN.get(name)
+        if own is not None:
+            return own(event)
+        if name == "@log":
+            return self._log
+        if self._discovered is None:
+            self._discovered = discover(event.message)
+        return _find(self._discovered, name)
+
+    @property
+    def weight(self) -> int:
+        """About how many characters it holds on to."""
+        own = sum(len(each) for each in self.values.values() if isinstance(each, str))
+        return _ROW_WEIGHT + own + (0 if self._event is None else len(self._event.message))
+
+    @property
+    def pointer(self) -> str | None:
+        """What names the event, for those rows that are one."""
+        return None if self._event is None else _pointer(self._event)
+
+
+def _pointer(event: FoundEvent) -> str:
+    return base64.b64encode(f"{event.at:x}".encode()).decode()
+
+
+_OWN: Mapping[str, Callable[[FoundEvent], Value]] = {
+    "@timestamp": lambda event: event.timestamp_ms,
+    "@ingestionTime": lambda event: event.ingestion_ms,
+    "@message": lambda event: event.message,
+    "@logStream": lambda event: event.stream,
+    "@ptr": _pointer,
+}
+#: Fields that are times, which are shown as such.
+TIMES = frozenset({"@timestamp", "@ingestionTime"})
+
+
+def discover(message: str) -> Mapping[str, Any]:
+    """The fields found in a message."""
+    found = _REQUEST.match(message)
+    if found is not None:
+        fields: dict[str, Any] = {"@type": found[1], "@requestId": found[2]}
+        if found[1] == "REPORT":
+            for figure in _FIGURE.finditer(message):
+                name, factor = _FIGURES[figure[1]]
+                fields[name] = float(figure[2]) * factor
+        return fields
+    start = message.find("{")
+    if start < 0:
+        return {}
+    try:
+        document = orjson.loads(message[start:])
+    except orjson.JSONDecodeError:
+        try:
+            document, _ = _DECODER.raw_decode(message, start)
+        except (ValueError, RecursionError):
+            return {}
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+
+
+def _find(fields: Mapping[str, Any], name: str) -> Value:
+    if name in fields:
+        return _plain(fields[name])
+    node: Any = fields
+    for step in name.split("."):
+        if isinstance(node, dict) and step in node:
+            node = cast("dict[str, Any]", node)[step]
+        elif isinstance(node, list) and step.isdecimal():
+            elements = cast("list[Any]", node)
+            if len(step) > 9 or int(step) >= len(elements):
+                return None
+            node = elements[int(step)]
+        else:
+            return None
+    return _plain(node)
+
+
+def _plain(node: Any) -> Value:
+    if isinstance(node, bool):
+        return int(node)
+    if node is None or isinstance(node, str | int | float):
+        return node
+    return json.dumps(node, separators=(",", ":"))
+
+
+def show(value: Value, *, is_time: bool = False) -> str | None:
+    """A value as results have it."""
+    if value is None or isinstance(value, str):
+        return value
+    if is_time:
+        return show_time(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
+def show_time(at_ms: float) -> str:
+    """Epoch milliseconds as ``2026-11-21 10:00:00.000``."""
+    if not math.isfinite(at_ms) or int(at_ms) not in _SHOWN_MS:
+        return str(at_ms)
+    moment = _EPOCH + timedelta(milliseconds=int(at_ms))
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{int(at_ms) % 1000:03d}"
