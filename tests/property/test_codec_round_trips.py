@@ -227,7 +227,8 @@ def test_what_we_answer_is_what_a_client_reads(service: str, protocol: str, seed
     parser = create_parser(protocol)
     drop_empty = protocol in ("query", "rest-xml")
     for operation in operations(found):
-        if operation.has_event_stream_output:
+        # The location of a bucket is read by a handler of botocore's: its document is one text.
+        if operation.has_event_stream_output or operation.name == "GetBucketLocation":
             continue
         shape = operation.output_shape
         result = maker.value(shape) if shape is not None else {}

@@ -1,4 +1,4 @@
-"""Packages that lie in Amazon S3, while the platform has no such service."""
+"""Packages that lie in Amazon S3."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@
   any other exception is logged under that id, and the client learns nothing but the id.
 * A client that goes away is not noticed until the answer is written, and then the answer is
   dropped: what was asked for is done to its end.
-* Bodies are read whole, up to a limit. With authentication on, the body of a request whose key is
-  unknown is not read at all.
+* Bodies are read whole, up to a limit, but for those of S3's objects (``s3``).
+  With authentication on, the body of a request whose key is unknown is not read at all.
 
 No framework: the raw path and the headers in their order are what signatures need.
 """
@@ -21,11 +21,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from alonzo.edge import models, open_operations
 from alonzo.edge.answers import bare_error, nobody_answers, sent_as_form
-from alonzo.edge.body_hash import BodyHash
+from alonzo.edge.call import Call
 from alonzo.edge.door import Door, decode
 from alonzo.edge.function_urls.server import FunctionUrlServer
 from alonzo.edge.hosts import Host, HostRules, host_of
@@ -42,7 +42,8 @@ from alonzo.edge.invoke_stream import answer_stream
 from alonzo.edge.penalties import Penalties
 from alonzo.edge.protocols import codec_for
 from alonzo.edge.route import Route
-from alonzo.edge.routing import Router, host_region
+from alonzo.edge.routing import Router, host_region, service_host
+from alonzo.edge.s3.gate import SERVICE, S3Gate
 from alonzo.edge.sigv4.claim import Claim
 from alonzo.edge.sigv4.refusals import AuthFailure, Refusal, refuse
 from alonzo.edge.trail import Caller, Trail, parameters_of
@@ -51,16 +52,14 @@ from alonzo.lib.ids import IdSource
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.model.function_urls import PATH_PREFIX
-from alonzo.model.http import HttpRequest, HttpResponse
+from alonzo.model.http import HttpResponse
 from alonzo.model.limits import CREATE_BODY_BYTES_MAX
 from alonzo.model.payloads import PayloadLimits, payload_too_large
 from alonzo.model.ports.audit import AuditLog
+from alonzo.model.ports.buckets import Buckets
 from alonzo.model.ports.identity import Authorizer, KeyRing
 from alonzo.model.ports.invoking import ClientGoneError, Invoker
 from alonzo.model.ports.operations import Operations
-
-if TYPE_CHECKING:
-    from botocore.model import OperationModel
 
 log = logging.getLogger("alonzo.edge")
 
@@ -88,49 +87,6 @@ class BodyLimits:
     payloads: PayloadLimits = field(default_factory=PayloadLimits)
 
 
-class _Call:
-    """One request as far as it has got; what an error is rendered with."""
-
-    __slots__ = ("body", "caller", "head", "incoming", "operation", "request_id", "service")
-
-    def __init__(self, incoming: Incoming, request_id: str) -> None:
-        self.incoming = incoming
-        self.head = incoming.head
-        self.request_id = request_id
-        self.service: str | None = None
-        self.operation: OperationModel | None = None
-        #: Who was let in; None for calls that the audit log does not want.
-        self.caller: Caller | None = None
-        self.body = b""
-
-    @property
-    def request(self) -> HttpRequest:
-        """The request, with its body if that has been read."""
-        return self.head.request(self.body, self.incoming.source_ip)
-
-    def try_body(self, bytes_max: int) -> bytes | None:
-        """Complete the request, if all of it is here."""
-        body = self.incoming.try_body(bytes_max)
-        if body is not None:
-            self.body = body
-        return body
-
-    async def read_body(self, bytes_max: int, body_hash: BodyHash | None = None) -> bytes:
-        """Complete the request."""
-        look = None if body_hash is None else body_hash.feed
-        self.body = await self.incoming.read_body(bytes_max, look)
-        return self.body
-
-    def response(self, response: HttpResponse) -> Response:
-        """A response of a codec or a route, on its way out.
-
-        A client that waits for ``100 Continue`` and gets its answer instead may or may not send
-        the body: nobody can tell where the next request would begin.
-        """
-        closes = not self.incoming.asked and b"expect" in self.head.fields
-        return Response.of(response, request_id=self.request_id, closes=closes)
-
-
 class EdgeApp:
     """Serves every operation and route of the platform, on any number of listeners."""
 
@@ -153,6 +109,7 @@ class EdgeApp:
         audit: AuditLog | None = None,
         hosts: HostRules | None = None,
         penalties: Penalties | None = None,
+        buckets: Buckets | None = None,
     ) -> None:
         """``operations`` maps botocore's service names to what is implemented of each.
 
@@ -170,6 +127,7 @@ class EdgeApp:
         self._unsupported = unsupported or {}
         self._invoker = invoker
         self._door = Door(keys, clock, account=account, auth=auth, penalties=penalties)
+        self._s3 = S3Gate(self._door, buckets, clock, region)
         self._ids = ids
         self._region = region
         self._routes = tuple(routes)
@@ -183,7 +141,7 @@ class EdgeApp:
 
     async def handle(self, incoming: Incoming) -> Response | None:
         """Serve one request; None if its client is gone, or has got its answer piece by piece."""
-        call, wait_s = _Call(incoming, self._ids.uuid()), 0.0
+        call, wait_s = Call(incoming, self._ids.uuid()), 0.0
         head = call.head
         try:
             host = host_of(head, http_1_0=incoming.http_1_0)
@@ -215,7 +173,7 @@ class EdgeApp:
             self._note(call, error=AwsError(*_FAILURES.get(call.service or "", _FAILURE)))
             return self._render_failure(call)
 
-    def _refusal_of_page(self, call: _Call, host: Host) -> Response | None:
+    def _refusal_of_page(self, call: Call, host: Host) -> Response | None:
         """The answer to what a web page of somebody else may have sent; None: it did not.
 
         Who signs has signed the host, and there are no browsers in sandboxes.
@@ -235,7 +193,7 @@ class EdgeApp:
             return None
         return call.response(bare_error(call.request, 403, "AccessDeniedException", text))
 
-    def _beside(self, call: _Call, host: Host) -> Awaitable[Response | None] | None:
+    def _beside(self, call: Call, host: Host) -> Awaitable[Response | None] | None:
         """The answer to a request that is for no service; None: it is for one."""
         path = call.head.raw_path
         urls = self._function_urls
@@ -246,10 +204,10 @@ class EdgeApp:
         route = next((route for route in self._routes if route.matches(path)), None)
         return None if route is None else self._serve_route(route, call)
 
-    async def _serve_route(self, route: Route, call: _Call) -> Response:
+    async def _serve_route(self, route: Route, call: Call) -> Response:
         return call.response(await self._answer_of(route, call))
 
-    async def _answer_of(self, route: Route, call: _Call) -> HttpResponse:
+    async def _answer_of(self, route: Route, call: Call) -> HttpResponse:
         if not route.takes(call.head.method):
             return bare_error(
                 call.request, 405, "MethodNotAllowed", f"Use {route.method} for this path."
@@ -267,7 +225,7 @@ class EdgeApp:
             return bare_error(call.request, 403, "AccessDeniedException", refusal)
         return await route.handler(call.request)
 
-    async def _refusal_of_route(self, call: _Call) -> str | None:
+    async def _refusal_of_route(self, call: Call) -> str | None:
         """Why the request does not come from the account's root user; None: it does."""
         door = self._door
         try:
@@ -281,7 +239,7 @@ class EdgeApp:
             return None
         return "Only the root user of the platform's own account may see this."
 
-    async def _operate(self, call: _Call) -> Response | None:
+    async def _operate(self, call: Call) -> Response | None:
         head, door = call.head, self._door
         claim = self._claim_of(call)
         signing_name = None if claim is None else claim.service
@@ -290,13 +248,15 @@ class EdgeApp:
             not fast and signing_name in (None, "lambda") and is_stream(head.method, head.raw_path)
         )
         short_cut = fast or streams
-        call.service = "lambda" if short_cut else self._router.pick(call.request, signing_name)
+        call.service = "lambda" if short_cut else self._service_of(call, signing_name)
+        if call.service == SERVICE:
+            return await self._operate_s3(call, claim)
         if claim is None and (opened := await self._try_open(call)) is not None:
             return opened
         # Before the body is read: strangers must not fill our memory.
         key = door.find_key(claim)
-        if claim is not None and key is not None and not short_cut:
-            self._check_scope(call, claim)
+        if claim is not None and key is not None:
+            self._check_scope(call, claim, short_cut=short_cut)
         limits = self._limits
         body_hash = door.hash_of(head, key)
         bytes_max = self._payload_bytes_max if short_cut else limits.bytes_max
@@ -330,11 +290,29 @@ class EdgeApp:
             response = await answer_stream(self._invoker, invoke, call.incoming)
         else:
             response = render_invoke(await self._invoker.invoke(invoke), call.request_id)
-        if call.caller is not None:
-            self._note(call)
+        self._note(call)
         return response
 
-    def _claim_of(self, call: _Call) -> Claim | None:
+    def _service_of(self, call: Call, signing_name: str | None) -> str | None:
+        """The service that a request is for, as far as its head tells."""
+        picked = self._router.pick(call.request, signing_name)
+        if picked is None and signing_name is None and self._s3.owns(call.head):
+            return SERVICE
+        return picked
+
+    async def _operate_s3(self, call: Call, claim: Claim | None) -> Response:
+        """Run an operation of S3, whose bodies have no end that memory could hold."""
+        if call.head.method == "OPTIONS":
+            return call.response(self._s3.preflight(call.head))
+        call.extra = self._s3.cross_origin(call.head)
+        if claim is not None and self._door.is_locked:
+            self._check_scope(call, claim, short_cut=False)
+        principal = await self._s3.admit(call, claim)
+        region = self._region_of(call) if claim is None else claim.region
+        call.caller = Caller(principal, region)
+        return await self._run(call, principal, region, claim)
+
+    def _claim_of(self, call: Call) -> Claim | None:
         """Who says to have signed the request."""
         try:
             return self._door.read_claim(call.head)
@@ -343,7 +321,7 @@ class EdgeApp:
             call.service = self._router.pick(call.request, None)
             raise
 
-    async def _try_open(self, call: _Call) -> Response | None:
+    async def _try_open(self, call: Call) -> Response | None:
         """Run an operation that nobody signs; None: the request is for none."""
         if not (self._door.is_locked and open_operations.may_be_open(call.head)):
             return None
@@ -358,7 +336,7 @@ class EdgeApp:
 
     def _note(
         self,
-        call: _Call,
+        call: Call,
         *,
         result: Mapping[str, Any] | None = None,
         error: AwsError | None = None,
@@ -375,23 +353,26 @@ class EdgeApp:
                 error=error,
             )
 
-    def _turned_away(self, call: _Call, failure: AuthFailure, error: AwsError) -> None:
+    def _turned_away(self, call: Call, failure: AuthFailure, error: AwsError) -> None:
         """Tell the audit log who was not let in."""
         self._trail.turned_away(
             call.incoming, call.request_id, call.service, self._region, failure, error
         )
 
-    def _check_scope(self, call: _Call, claim: Claim) -> None:
+    def _check_scope(self, call: Call, claim: Claim, *, short_cut: bool) -> None:
+        # Of an invocation nothing but the host could tell, and hardly a host does.
+        if short_cut and service_host(call.head.fields.get(b"host", b"")) is None:
+            return
         misfit = self._router.misfit(call.request, claim.service, claim.region)
         if misfit is not None:
             call.service, text = misfit
             raise AuthFailure(Refusal.MISMATCH, text)
 
-    def _region_of(self, call: _Call) -> str:
+    def _region_of(self, call: Call) -> str:
         return host_region(call.request) or self._region
 
     async def _run(
-        self, call: _Call, principal: Principal, region: str, claim: Claim | None
+        self, call: Call, principal: Principal, region: str, claim: Claim | None
     ) -> Response:
         """Run an operation through the codec."""
         request, service = call.request, call.service
@@ -400,6 +381,8 @@ class EdgeApp:
         codec = codec_for(service, request)
         call.operation, params = codec.parse(request)
         name = call.operation.name
+        if principal is open_operations.STRANGER and not open_operations.has(service, name):
+            raise AuthFailure(Refusal.MISSING)
         handler = self._operations[service].get(name)
         if handler is None:
             reason = self._unsupported.get(service, {}).get(name, "")
@@ -413,11 +396,13 @@ class EdgeApp:
             call.caller.params = params
         if self._authorizer is not None:
             await self._authorizer.authorize(context, service, name, params)
+        if call.upload is not None:
+            params = {**params, "Body": call.upload}
         result = await handler(context, params)
         self._note(call, result=result)
         return call.response(codec.render(call.operation, result, call.request_id))
 
-    async def _refused(self, call: _Call, error: AwsError, wait_s: float) -> Response:
+    async def _refused(self, call: Call, error: AwsError, wait_s: float) -> Response:
         response = self._render_error(call, error)
         if wait_s:
             # Nobody holds on to the body meanwhile.
@@ -425,7 +410,7 @@ class EdgeApp:
             await asyncio.sleep(wait_s)
         return response
 
-    def _render_error(self, call: _Call, error: AwsError) -> Response:
+    def _render_error(self, call: Call, error: AwsError) -> Response:
         request = call.request
         if call.service is None:
             status = error.status or 400
@@ -433,7 +418,7 @@ class EdgeApp:
         codec = codec_for(call.service, request)
         return call.response(codec.render_error(error, call.request_id, call.operation))
 
-    def _render_failure(self, call: _Call) -> Response:
+    def _render_failure(self, call: Call) -> Response:
         """What a client hears of a failure of ours: nothing but that it was ours."""
         code, message = _FAILURES.get(call.service or "", _FAILURE)
         try:
@@ -442,13 +427,14 @@ class EdgeApp:
             log.exception("edge.render_failed", extra={"request_id": call.request_id})
             return call.response(bare_error(call.request, 500, code, message))
 
-    def _protocol(self, call: _Call) -> str:
+    def _protocol(self, call: Call) -> str:
         """The protocol whose codes a refusal takes; where no service is known, it looks so."""
         if call.service is None:
             return "query" if sent_as_form(call.request) else "rest-json"
-        return str(codec_for(call.service, call.request).service.protocol)
+        protocol = str(codec_for(call.service, call.request).service.protocol)
+        return SERVICE if call.service == SERVICE else protocol
 
-    def _too_large(self, call: _Call, large: BodyTooLargeError) -> AwsError:
+    def _too_large(self, call: Call, large: BodyTooLargeError) -> AwsError:
         head = call.head
         if call.service == "lambda" and (
             is_invoke(head.method, head.raw_path) or is_stream(head.method, head.raw_path)
@@ -463,7 +449,7 @@ class EdgeApp:
         )
 
 
-def _context(call: _Call, principal: Principal, region: str) -> RequestContext:
+def _context(call: Call, principal: Principal, region: str) -> RequestContext:
     return RequestContext(
         request_id=call.request_id,
         account=principal.account,
@@ -481,6 +467,6 @@ def _ascii(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-async def _want_one_host(call: _Call) -> Response:
+async def _want_one_host(call: Call) -> Response:
     text = "The request must have exactly one valid Host header."
     return call.response(bare_error(call.request, 400, "BadRequest", text))

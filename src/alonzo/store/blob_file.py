@@ -134,7 +134,8 @@ class BlobReader:
         self._lock = threading.Lock()
         self._file = path.open("rb")
         try:
-            self._keys, self._left = self._verify_header(key)
+            self._keys, self._size = self._verify_header(key)
+            self._left = self._size
         except BaseException:
             self._file.close()
             raise
@@ -170,6 +171,22 @@ class BlobReader:
             self._index += 1
             self._left -= length
             return plaintext
+
+    def seek(self, offset: int) -> int:
+        """Go on with the chunk that ``offset`` is in; answers how far into it that is."""
+        with self._lock:
+            self._index, skip = divmod(offset, CHUNK_BYTES)
+            self._left = max(0, self._size - self._index * CHUNK_BYTES)
+            self._file.seek(_HEADER.size + self._index * (CHUNK_BYTES + _GCM_TAG_BYTES))
+            return skip
+
+    def read(self, n_bytes: int) -> bytes:
+        """The next chunks, whole ones, until there are ``n_bytes`` or no more."""
+        pieces: list[bytes] = []
+        while n_bytes > 0 and (piece := next(self, None)) is not None:
+            pieces.append(piece)
+            n_bytes -= len(piece)
+        return b"".join(pieces)
 
     def __enter__(self) -> BlobReader:
         return self

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from alonzo.lib import faults
 from alonzo.store.base import StoreError, StoreFullError
-from alonzo.store.blob_file import BlobCorruptError, BlobReader, BlobWriter
+from alonzo.store.blob_file import CHUNK_BYTES, BlobCorruptError, BlobReader, BlobWriter
 from alonzo.store.data_dir import read_or_create, sync_folder
 
 T = TypeVar("T")
@@ -30,6 +30,9 @@ T = TypeVar("T")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".unfinished"
 _KEY_CHECK = "key-check"
+#: Plaintext bytes that a reader of a range takes at a time.
+RANGE_PIECE_BYTES = 4 * CHUNK_BYTES
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -47,6 +50,52 @@ class BlobRef:
 
     sha256: str
     size: int
+
+
+class BlobUpload:
+    """One blob on its way in. Nothing of it is to be seen before ``keep``; always ``discard`` it.
+
+    ``write`` blocks: it is for threads. Of the rest, one call at a time.
+    """
+
+    def __init__(self, store: BlobStore, writer: BlobWriter) -> None:
+        self._store = store
+        self._writer = writer
+        self._ref: BlobRef | None = None
+
+    def write(self, piece: bytes) -> None:
+        """Add to the content.
+
+        Raises:
+            StoreFullError: there is no space left.
+            StoreError: the file could not be written.
+        """
+        _named(lambda: self._writer.write(piece))
+
+    async def seal(self) -> BlobRef:
+        """The content is whole, and durable under no name yet.
+
+        Raises:
+            StoreFullError: there is no space left.
+            StoreError: the file could not be written.
+        """
+        self._ref = BlobRef(*await asyncio.to_thread(_named, self._writer.finish))
+        return self._ref
+
+    async def keep(self) -> None:
+        """Let the sealed content be found. Durable when this returns.
+
+        Raises:
+            StoreError: the file could not be renamed.
+        """
+        ref = self._ref
+        assert ref is not None, "only what is sealed is kept"
+        await asyncio.to_thread(_named, lambda: self._store.name_blocking(self._writer, ref))
+
+    async def discard(self) -> None:
+        """Leave nothing behind but what is kept. Waits for a write that is under way."""
+        loop = asyncio.get_running_loop()
+        await asyncio.shield(loop.run_in_executor(None, self._writer.discard))
 
 
 class BlobStore:
@@ -108,14 +157,20 @@ class BlobStore:
         return BlobWriter(self._folder / f"{next(self._numbers)}{_UNFINISHED}", self._key)
 
     def _finish(self, upload: BlobWriter) -> BlobRef:
-        sha256, size = upload.finish()
-        ref = BlobRef(sha256, size)
+        ref = BlobRef(*upload.finish())
+        self.name_blocking(upload, ref)
+        return ref
+
+    def name_blocking(self, upload: BlobWriter, ref: BlobRef) -> None:
+        """Give a finished file the name of its blob, unless there is such a blob.
+
+        For threads, and for uploads alone.
+        """
         if not self._is_intact(ref):
             faults.reach_nowait("blobs.before_rename")
-            upload.path.rename(self._path(sha256))
+            upload.path.rename(self._path(ref.sha256))
             sync_folder(self._folder)
             faults.reach_nowait("blobs.after_rename")
-        return ref
 
     def _is_intact(self, ref: BlobRef) -> bool:
         """Whether the blob is there, as far as its header and length tell, and durable."""
@@ -159,6 +214,40 @@ class BlobStore:
                 yield piece
         finally:
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, blob.close))
+
+    async def open_range(self, sha256: str, start: int, n_bytes: int) -> AsyncIterator[bytes]:
+        """A part of the content, in pieces of about ``RANGE_PIECE_BYTES``, each of them verified.
+
+        Raises:
+            BlobMissingError: there is none.
+            BlobCorruptError: the file is not what was written; perhaps after some good pieces.
+        """
+        blob = await asyncio.to_thread(_named, lambda: self._open(sha256))
+        try:
+            skip = await asyncio.to_thread(_named, lambda: blob.seek(start))
+            while n_bytes > 0:
+                wanted = skip + n_bytes
+                piece = await asyncio.to_thread(
+                    _named, lambda wanted=wanted: blob.read(min(wanted, RANGE_PIECE_BYTES))
+                )
+                if not piece:
+                    return
+                if skip or len(piece) > wanted:
+                    piece = piece[skip:wanted]
+                    skip = 0
+                n_bytes -= len(piece)
+                yield piece
+        finally:
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, blob.close))
+
+    async def begin(self) -> BlobUpload:
+        """A blob that is written by hand: for whoever does more with its bytes than to keep them.
+
+        Raises:
+            StoreFullError: there is no space left.
+            StoreError: the file could not be made.
+        """
+        return BlobUpload(self, await asyncio.to_thread(_named, self._start))
 
     async def copy_to(self, sha256: str, path: Path) -> None:
         """Write the content in plain to a new file of mode 0600. Not synced: it is only a copy.

@@ -229,6 +229,27 @@ def test_invoke_takes_the_payload_as_it_is() -> None:
     assert asked.echo.calls[0].account == "111122223333"
 
 
+@pytest.mark.parametrize(("region", "status"), [("eu-west-1", 200), ("us-east-1", 403)])
+def test_a_host_that_names_a_region_wants_invocations_signed_for_it(
+    region: str, status: int
+) -> None:
+    asked, at = Asked(), f"lambda.{region}.localhost"
+    request = AWSRequest("POST", f"http://{at}{INVOKE}")
+    SigV4Auth(Credentials("AKIDUSER", "secret"), "lambda", "eu-west-1").add_auth(request)
+    answer = asked("POST", INVOKE, {**request.headers, "host": at})
+    assert answer.status == status
+    assert len(asked.echo.calls) == (status == 200)
+
+
+def test_what_nobody_signs_is_no_way_to_anything_else() -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    query = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15"
+    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    for method, fields in (("GET", form), ("GET", {}), ("POST", form)):
+        length = {"content-length": str(len(body))}
+        assert Asked()(method, f"/?{query}", {**fields, **length}, body).status == 403, method
+
+
 def test_error_of_the_invoker_has_lambdas_form() -> None:
     answer = Asked().signed("POST", "/2015-03-31/functions/missing/invocations")
     assert answer.status == 404

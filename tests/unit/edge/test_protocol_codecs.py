@@ -284,7 +284,9 @@ def test_an_error_of_s3_has_no_wrapper() -> None:
     assert {part.tag: part.text for part in root} == {
         "Code": "NoSuchBucket",
         "Message": "no",
+        "BucketName": "b",
         "RequestId": "request-1",
+        "HostId": response.headers["x-amz-id-2"],
     }
     assert response.headers["x-amz-request-id"] == "request-1"
 

@@ -12,6 +12,11 @@ from alonzo.model.ports.invoking import ClientGoneError
 if TYPE_CHECKING:
     from alonzo.edge.http1.response import Response
 
+#: A body that is read piece by piece: how much is handed out together, and how much waits at most
+#: before its client has to.
+_PIECE_BYTES = 256 * 1024
+_WAITING_BYTES_MAX = 1024 * 1024
+
 #: Pieces of a body that are shorter are gathered.
 _SMALL_BYTES = 4096
 
@@ -71,6 +76,7 @@ class Incoming:
         "_n_bytes",
         "_pieces",
         "_source",
+        "_waiting_bytes",
         "_wake",
         "answered",
         "expects_continue",
@@ -83,6 +89,7 @@ class Incoming:
         "scheme",
         "source_ip",
         "started",
+        "streamed",
         "tls",
         "whole",
     )
@@ -127,6 +134,9 @@ class Incoming:
         self._asked_bytes_max: int | None = None
         self._look: Callable[[bytes], None] | None = None
         self._wake: asyncio.Future[None] | None = None
+        #: The body is read piece by piece; so much of it waits.
+        self.streamed = False
+        self._waiting_bytes = 0
 
     # --- for the handler
 
@@ -156,6 +166,29 @@ class Incoming:
             await self._wait_whole(bytes_max)
         return self._take_body(bytes_max)
 
+    async def next_piece(self, bytes_max: int) -> bytes:
+        """What came of the body since the last call; empty once it is over. Instead of the others.
+
+        The client is kept waiting while nobody calls.
+
+        Raises:
+            BodyTooLargeError: it is longer than that; what is left of it will be thrown away.
+            ClientGoneError: it will never be whole.
+        """
+        if not self.asked:
+            self._ask(bytes_max)
+            self.streamed = True
+            self._waiting_bytes = self._n_bytes
+        self._source.wants_body(self)
+        while not self.whole and self._waiting_bytes < _PIECE_BYTES:
+            if self.gone:
+                raise ClientGoneError
+            await self._wait()
+        if self._n_bytes > bytes_max:
+            raise BodyTooLargeError(self._n_bytes, bytes_max)
+        pieces, self._pieces, self._waiting_bytes = self._pieces, [], 0
+        return b"".join(pieces)
+
     def _ask(self, bytes_max: int) -> None:
         announced = self.head.fields.get(b"content-length")
         if announced is not None and (length := int(announced)) > bytes_max:
@@ -180,11 +213,14 @@ class Incoming:
         while not self.whole and self._n_bytes <= bytes_max:
             if self.gone:
                 raise ClientGoneError
-            self._wake = asyncio.get_running_loop().create_future()
-            try:
-                await self._wake
-            finally:
-                self._wake = None
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self._wake = asyncio.get_running_loop().create_future()
+        try:
+            await self._wake
+        finally:
+            self._wake = None
 
     # --- for the connection
 
@@ -192,6 +228,11 @@ class Incoming:
     def asked(self) -> bool:
         """Whether the handler wants the body."""
         return self._asked_bytes_max is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more of the body waits than is good, since it is read piece by piece."""
+        return self._waiting_bytes >= _WAITING_BYTES_MAX
 
     @property
     def n_bytes(self) -> int:
@@ -206,6 +247,10 @@ class Incoming:
             self._keep(piece)
             if self._look is not None:
                 self._look(piece)
+            if self.streamed:
+                self._waiting_bytes += len(piece)
+                if self._waiting_bytes >= _PIECE_BYTES:
+                    self.wake()
         else:
             self._pieces.clear()
             self.wake()

@@ -227,7 +227,9 @@ class Receiver:
         assert incoming is not None, "a body without a head"
         if not incoming.answered:
             incoming.feed(body)
-            if not incoming.asked and incoming.n_bytes > self._limits.unasked_bytes_max:
+            if incoming.is_full or (
+                not incoming.asked and incoming.n_bytes > self._limits.unasked_bytes_max
+            ):
                 self._sink.hold()
             return
         self._discarded_bytes += len(body)

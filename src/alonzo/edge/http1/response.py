@@ -28,7 +28,7 @@ class Response:
     ``fields`` are the header lines, each with its end, without those that frame the message.
     ``body`` is whole, or a stream that is sent as it comes. ``length`` is that of the body where
     ``body`` does not tell: of a stream, or of what ``HEAD`` leaves out. ``closes`` ends the
-    connection after it.
+    connection after it. ``ends_with_client``: see ``HttpResponse``.
     """
 
     status: int
@@ -36,6 +36,7 @@ class Response:
     body: bytes | AsyncIterator[bytes] = b""
     length: int | None = None
     closes: bool = False
+    ends_with_client: bool = False
 
     @classmethod
     def of(cls, response: HttpResponse, *, request_id: str, closes: bool = False) -> Response:
@@ -59,7 +60,14 @@ class Response:
             lines.append(b"%b: %b\r\n" % (name.encode("latin-1"), header_value(value)))
         if not identified:
             lines.append(b"x-amzn-requestid: %b\r\n" % request_id.encode())
-        return cls(response.status, b"".join(lines), response.body, length, closes)
+        return cls(
+            response.status,
+            b"".join(lines),
+            response.body,
+            length,
+            closes,
+            response.ends_with_client,
+        )
 
 
 def header_value(text: str) -> bytes:

@@ -152,6 +152,8 @@ class Sender:
                 continue
             await self.writable()
             if incoming.gone or transport.is_closing():
+                if response.ends_with_client:
+                    return False
                 continue
             if chunked:
                 transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))

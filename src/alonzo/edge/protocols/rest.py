@@ -139,7 +139,8 @@ class RestCodec(GuardedCodec):
             return HttpResponse(status, headers, b"")
         if shape.serialization.get("eventstream"):
             headers.setdefault("Content-Type", EventStreamWriter.content_type)
-            return HttpResponse(status, headers, self._events.frames(shape, value))
+            frames = self._events.frames(shape, value)
+            return HttpResponse(status, headers, frames, ends_with_client=True)
         if shape.type_name in ("blob", "string"):
             kind = "text/plain" if shape.type_name == "string" else "application/octet-stream"
             headers.setdefault("Content-Type", kind)

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 
 from botocore.model import OperationModel, ServiceModel, StructureShape
 
-#: Segments of a path that are looked at; no model comes near.
-SEGMENTS_MAX = 256
+#: Segments of a path that are looked at; a key of S3 may be of 1,024 slashes.
+SEGMENTS_MAX = 1100
 
 Query = Mapping[str, Sequence[str]]
 

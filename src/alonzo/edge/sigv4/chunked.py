@@ -4,8 +4,9 @@
     body     = *chunk  "0" [";chunk-signature=" 64hex] CRLF  [*trailer] CRLF
     trailer  = name ":" value CRLF ; the last is x-amz-trailer-signature if chunks are signed
 
-Each signature covers the one before it; the first covers that of the request. Data is handed out
-only once its chunk has been checked. Pure and incremental: bytes in, verified bytes out.
+Each signature covers the one before it; the first covers that of the request. Pure and incremental:
+a chunk may be as long as the whole body, so its data is handed out as it comes. That all of it is
+right is known once ``finish`` has not complained; until then nothing may come of the data.
 
 Source: S3 User Guide, "Transferring payload in multiple chunks".
 """
@@ -47,13 +48,15 @@ class ChunkDecoder:
         self._previous = seal.seed_signature
         self._state = _State.HEAD
         self._buffer = bytearray()
-        self._size = 0
+        # Of the chunk that is being taken: how long it is, and how much of it was.
+        self._size = self._taken = 0
+        self._digest = sha256()
         self._signature: bytes | None = None
         self._total = 0
         self._trailer_text = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Take what came off the wire; give what is verified by now.
+        """Take what came off the wire; give the data in it.
 
         Raises:
             AuthFailure: the signature of a chunk or of the trailer is wrong.
@@ -63,9 +66,8 @@ class ChunkDecoder:
         out: list[bytes] = []
         while True:
             if self._state is _State.DATA:
-                if len(self._buffer) < self._size + 2:
+                if not self._take_data(out):
                     break
-                out.append(self._take_data())
                 continue
             if self._state is _State.DONE:
                 if self._buffer:
@@ -108,21 +110,30 @@ class ChunkDecoder:
         self._total += self._size
         if self._decoded_bytes is not None and self._total > self._decoded_bytes:
             raise _incomplete_body()
+        self._digest, self._taken = sha256(), 0
         if self._size == 0:
-            self._check_chunk(b"")
+            self._check_chunk()
             self._state = _State.TRAILER
         else:
             self._state = _State.DATA
 
-    def _take_data(self) -> bytes:
-        size = self._size
-        data = bytes(self._buffer[:size])
-        if not self._buffer.startswith(b"\r\n", size):
+    def _take_data(self, out: list[bytes]) -> bool:
+        """Give what is here of a chunk; whether the chunk is whole."""
+        part = bytes(self._buffer[: self._size - self._taken])
+        if part:
+            del self._buffer[: len(part)]
+            self._taken += len(part)
+            if self._signature is not None:
+                self._digest.update(part)
+            out.append(part)
+        if self._taken < self._size or len(self._buffer) < 2:
+            return False
+        if not self._buffer.startswith(b"\r\n"):
             raise _incomplete_body()
-        del self._buffer[: size + 2]
-        self._check_chunk(data)
+        del self._buffer[:2]
+        self._check_chunk()
         self._state = _State.HEAD
-        return data
+        return True
 
     def _take_trailer(self, line: bytes) -> None:
         if not line:
@@ -143,9 +154,9 @@ class ChunkDecoder:
         else:
             self._trailer_text += name + b":" + value + b"\n"
 
-    def _check_chunk(self, data: bytes) -> None:
+    def _check_chunk(self) -> None:
         if self._signature is not None:
-            digest = f"{EMPTY_SHA256}\n{sha256(data).hexdigest()}"
+            digest = f"{EMPTY_SHA256}\n{self._digest.hexdigest()}"
             self._check("AWS4-HMAC-SHA256-PAYLOAD", digest, self._signature)
 
     def _check(self, kind: str, digests: str, signature: bytes) -> None:

@@ -65,6 +65,16 @@ _QUERY_CODES = {
     Refusal.INCOMPLETE: "IncompleteSignature",
 }
 
+#: Source: S3 API reference, error responses.
+_S3_CODES = {
+    Refusal.MISSING: "AccessDenied",
+    Refusal.UNKNOWN_KEY: "InvalidAccessKeyId",
+    Refusal.MISMATCH: "SignatureDoesNotMatch",
+    Refusal.EXPIRED_TOKEN: "ExpiredToken",
+    Refusal.EXPIRED_REQUEST: "AccessDenied",
+    Refusal.INCOMPLETE: "AuthorizationHeaderMalformed",
+}
+
 #: Protocol → codes, and the status of all of them but the "incomplete" one, which is 400.
 #: JSON services answer 400 where all others answer 403 (observed: CloudWatch Logs, ECR).
 _BY_PROTOCOL = {
@@ -74,12 +84,16 @@ _BY_PROTOCOL = {
     "query": (_QUERY_CODES, 403),
     "ec2": (_QUERY_CODES, 403),
     "rest-xml": (_QUERY_CODES, 403),
+    # Not a protocol: S3 has words of its own.
+    "s3": (_S3_CODES, 403),
 }
 
 
 def refuse(failure: AuthFailure, protocol: str) -> AwsError:
     """The failure as an error of the given protocol (a name as in the service models)."""
     codes, status = _BY_PROTOCOL[protocol]
-    if failure.refusal is Refusal.INCOMPLETE:
+    if failure.refusal is Refusal.INCOMPLETE or (
+        protocol == "s3" and failure.refusal is Refusal.EXPIRED_TOKEN
+    ):
         status = 400
     return AwsError(codes[failure.refusal], failure.text, status=status)

@@ -1,0 +1,1 @@
+"""What the edge does for S3 alone: buckets in host names, bodies of any length, strangers."""

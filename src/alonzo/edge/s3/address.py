@@ -1,0 +1,61 @@
+"""Which bucket a host names. Pure.
+
+    s3.localhost, s3.REGION.anything, 127.0.0.1, my-host     the bucket is in the path
+    BUCKET.s3.anything, BUCKET.s3.REGION.anything            the bucket is in the host
+    BUCKET.localhost                                         likewise
+
+Source: S3 User Guide, virtual hosting of buckets.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+
+#: Names of buckets, as far as a host can hold them.
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_SERVICE = re.compile(r"s3(?:-[a-z0-9-]+)?")
+_HOST_CHARS_MAX = 262
+_LOCALHOST = "localhost"
+
+
+def bucket_in(host: bytes) -> str | None:
+    """The bucket that a host names, or None: the path does."""
+    return _bucket_in(host) if len(host) <= _HOST_CHARS_MAX else None
+
+
+@lru_cache(maxsize=1024)
+def _bucket_in(host: bytes) -> str | None:
+    name = host.decode("latin-1").lower().partition(":")[0].rstrip(".")
+    if name.startswith("[") or _is_address(name):
+        return None
+    labels = name.split(".")
+    # From the right: a bucket may be called s3.
+    services = [index for index, label in enumerate(labels) if _SERVICE.fullmatch(label)]
+    if services:
+        bucket = ".".join(labels[: services[-1]])
+    elif labels[-1] == _LOCALHOST:
+        bucket = ".".join(labels[:-1])
+    else:
+        return None
+    return bucket if _BUCKET.fullmatch(bucket) else None
+
+
+def in_path_style(bucket: str | None, raw_path: bytes) -> bytes:
+    """The path with the bucket in it."""
+    return raw_path if bucket is None else b"/" + bucket.encode() + raw_path
+
+
+def split_path(path: bytes) -> tuple[str, bytes]:
+    """The bucket and the undecoded key of a path in path style; either may be empty."""
+    bucket, _, key = path.removeprefix(b"/").partition(b"/")
+    return bucket.decode("latin-1"), key
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Amazon S3: buckets, and the objects in them."""

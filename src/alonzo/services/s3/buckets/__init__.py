@@ -1,0 +1,1 @@
+"""Buckets: making, setting, listing what is in them, and deleting what has expired."""

@@ -1,0 +1,79 @@
+"""The operations on objects by name, and the parts that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from alonzo.lib.clock import Clock
+from alonzo.lib.ids import IdSource
+from alonzo.model.ports.operations import Operations
+from alonzo.services.s3.changes import Changes
+from alonzo.services.s3.directory import Directory
+from alonzo.services.s3.objects.core import Core
+from alonzo.services.s3.objects.deleting import DeleteOperations
+from alonzo.services.s3.objects.multipart import MultipartOperations
+from alonzo.services.s3.objects.reading import ReadOperations
+from alonzo.services.s3.objects.tagging import TagOperations
+from alonzo.services.s3.objects.upload_lists import ListOperations
+from alonzo.services.s3.objects.vault import Vault
+from alonzo.services.s3.objects.writing import WriteOperations
+from alonzo.store.base import Store
+from alonzo.store.blobs import BlobStore
+
+
+class Objects:
+    """The objects of all buckets."""
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: BlobStore,
+        directory: Directory,
+        changes: Changes,
+        *,
+        key: bytes,
+        clock: Clock,
+        ids: IdSource,
+    ) -> None:
+        """``blobs`` are S3's alone; ``key``, 32 secret bytes, seals the small objects."""
+        self.vault = Vault(store, blobs, key)
+        self.core = Core(store, directory, self.vault, changes, clock, ids)
+        #: For whoever needs the bytes of an object: ``reads.read``.
+        self.reads = ReadOperations(self.core)
+        self.writes = WriteOperations(self.core, self.reads)
+
+    async def open(self) -> None:
+        """Remove what a crash left behind, before the first request."""
+        await self.vault.open()
+
+    def work(self) -> Mapping[str, Coroutine[Any, Any, None]]:
+        """What is to run all the time, by name."""
+        return {"unused blobs": self.vault.run()}
+
+
+def operations(objects: Objects) -> Operations:
+    """The operations on objects."""
+    core, reads, writes = objects.core, objects.reads, objects.writes
+    deletes, tags = DeleteOperations(core), TagOperations(core)
+    multipart = MultipartOperations(core, reads, writes)
+    lists = ListOperations(core, multipart)
+    return {
+        "AbortMultipartUpload": multipart.abort_multipart_upload,
+        "CompleteMultipartUpload": multipart.complete_multipart_upload,
+        "CopyObject": writes.copy_object,
+        "CreateMultipartUpload": multipart.create_multipart_upload,
+        "DeleteObject": deletes.delete_object,
+        "DeleteObjectTagging": tags.delete_object_tagging,
+        "DeleteObjects": deletes.delete_objects,
+        "GetObject": reads.get_object,
+        "GetObjectAttributes": reads.get_object_attributes,
+        "GetObjectTagging": tags.get_object_tagging,
+        "HeadObject": reads.head_object,
+        "ListMultipartUploads": lists.list_multipart_uploads,
+        "ListParts": lists.list_parts,
+        "PutObject": writes.put_object,
+        "PutObjectTagging": tags.put_object_tagging,
+        "UploadPart": multipart.upload_part,
+        "UploadPartCopy": multipart.upload_part_copy,
+    }
