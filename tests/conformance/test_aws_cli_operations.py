@@ -11,7 +11,9 @@ import pytest
 
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import INVOKE_OPERATIONS
+from alonzo.services.events.api import UNSUPPORTED as EVENTS_UNSUPPORTED
 from alonzo.services.sns.api import UNSUPPORTED as TOPICS_UNSUPPORTED
+from alonzo.testing.callers import Household, trust
 from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, package
 
 REGION = "ca-central-1"
@@ -210,6 +212,73 @@ TOPIC_COMMANDS = [
     ("delete-topic", *ON_TOPIC),
 ]  # fmt: skip
 
+CLOCKWORK = f"arn:aws:iam::{ACCOUNT}:role/cli-clockwork"
+OF_GROUP = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/cli"
+SCHEDULE = ("--name", "cli", "--group-name", "cli", "--flexible-time-window", "Mode=OFF",
+            "--target", f"Arn={QUEUE},RoleArn={CLOCKWORK}", "--state", "DISABLED")  # fmt: skip
+#: Commands of EventBridge Scheduler.
+SCHEDULE_COMMANDS = [
+    ("create-schedule-group", "--name", "cli", "--tags", "Key=a,Value=b"),
+    ("get-schedule-group", "--name", "cli"),
+    ("list-schedule-groups", "--name-prefix", "cli"),
+    ("tag-resource", "--resource-arn", OF_GROUP, "--tags", "Key=c,Value=d"),
+    ("list-tags-for-resource", "--resource-arn", OF_GROUP),
+    ("untag-resource", "--resource-arn", OF_GROUP, "--tag-keys", "a", "c"),
+    ("create-schedule", *SCHEDULE, "--schedule-expression", "rate(1 hour)"),
+    ("update-schedule", *SCHEDULE, "--schedule-expression", "cron(0 8 ? * MON-FRI *)"),
+    ("get-schedule", "--name", "cli", "--group-name", "cli"),
+    ("list-schedules", "--group-name", "cli"),
+    ("delete-schedule", "--name", "cli", "--group-name", "cli"),
+    ("delete-schedule-group", "--name", "cli"),
+]  # fmt: skip
+
+BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/cli"
+ON_BUS = ("--event-bus-name", "cli")
+ON_RULE = ("--rule", "cli", *ON_BUS)
+RULE = ("--name", "cli", *ON_BUS)
+ARCHIVE = ("--archive-name", "cli")
+REPLAY = ("--replay-name", "cli")
+EVENT = {"id": "i", "account": "a", "source": "s", "time": "t", "region": "r", "resources": [],
+         "detail-type": "d", "detail": {}}  # fmt: skip
+#: Commands of EventBridge, but for the one that wants a replay under way: here they end at once.
+EVENT_COMMANDS = [
+    ("create-event-bus", "--name", "cli", "--description", "d", "--tags", "Key=a,Value=b"),
+    ("update-event-bus", "--name", "cli", "--description", "e"),
+    ("describe-event-bus", "--name", "cli"),
+    ("list-event-buses", "--name-prefix", "cli"),
+    ("put-permission", *ON_BUS, "--action", "events:PutEvents", "--principal", ACCOUNT,
+     "--statement-id", "s"),
+    ("remove-permission", *ON_BUS, "--statement-id", "s"),
+    ("test-event-pattern", "--event-pattern", '{"source":["s"]}', "--event", json.dumps(EVENT)),
+    ("put-rule", *RULE, "--event-pattern", '{"source":["s"]}'),
+    ("put-rule", "--name", "cli-tick", "--schedule-expression", "rate(5 minutes)"),
+    ("describe-rule", *RULE),
+    ("list-rules", *ON_BUS),
+    ("disable-rule", *RULE),
+    ("enable-rule", *RULE),
+    ("put-targets", *ON_RULE, "--targets", f"Id=t,Arn={QUEUE}"),
+    ("list-targets-by-rule", *ON_RULE),
+    ("list-rule-names-by-target", *ON_BUS, "--target-arn", QUEUE),
+    ("create-archive", *ARCHIVE, "--event-source-arn", BUS, "--retention-days", "1"),
+    ("update-archive", *ARCHIVE, "--description", "d"),
+    ("list-archives",),
+    ("put-events", "--entries",
+     json.dumps([{"Source": "s", "DetailType": "d", "Detail": "{}", "EventBusName": "cli"}])),
+    ("describe-archive", *ARCHIVE),
+    ("start-replay", *REPLAY, "--event-source-arn", "{ArchiveArn}", "--event-start-time", "1",
+     "--event-end-time", "2", "--destination", f"Arn={BUS}"),
+    ("describe-replay", *REPLAY),
+    ("list-replays",),
+    ("delete-archive", *ARCHIVE),
+    ("tag-resource", "--resource-arn", BUS, "--tags", "Key=c,Value=d"),
+    ("list-tags-for-resource", "--resource-arn", BUS),
+    ("untag-resource", "--resource-arn", BUS, "--tag-keys", "a"),
+    ("remove-targets", *ON_RULE, "--ids", "t"),
+    ("delete-rule", *RULE),
+    ("delete-rule", "--name", "cli-tick"),
+    ("delete-event-bus", "--name", "cli"),
+]  # fmt: skip
+
 
 class Runner:
     """The CLI in a process, one command after another."""
@@ -289,6 +358,11 @@ def test_every_operation_has_a_command():
     of_topics = botocore.session.Session().get_service_model("sns").operation_names
     offered = {command_of(name) for name in set(of_topics) - TOPICS_UNSUPPORTED.keys()}
     assert {command[0] for command in TOPIC_COMMANDS} == offered - {"confirm-subscription"}
+    of_schedules = botocore.session.Session().get_service_model("scheduler").operation_names
+    assert {command[0] for command in SCHEDULE_COMMANDS} == set(map(command_of, of_schedules))
+    of_events = botocore.session.Session().get_service_model("events").operation_names
+    offered = {command_of(name) for name in set(of_events) - EVENTS_UNSUPPORTED.keys()}
+    assert {command[0] for command in EVENT_COMMANDS} == offered - {"cancel-replay"}
 
 
 def test_every_command_succeeds(runner):
@@ -309,3 +383,17 @@ def test_every_command_of_queues_succeeds(runner, platform):
 def test_every_command_of_topics_succeeds(runner):
     answers = runner.run_all("sns", TOPIC_COMMANDS)
     assert answers["TopicArn"] == TOPIC
+
+
+def test_every_command_of_schedules_succeeds(runner, platform):
+    household = Household(platform)
+    assert household.role("cli-clockwork", trust({"Service": "scheduler.amazonaws.com"}))
+    answers = runner.run_all("scheduler", SCHEDULE_COMMANDS)
+    assert answers["ScheduleGroupArn"] == OF_GROUP
+    assert answers["ScheduleExpression"] == "cron(0 8 ? * MON-FRI *)"
+    household.close()
+
+
+def test_every_command_of_events_succeeds(runner):
+    answers = runner.run_all("events", EVENT_COMMANDS)
+    assert answers["EventBusArn"] == BUS

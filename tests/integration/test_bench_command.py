@@ -21,6 +21,9 @@ LEAST = Effort(
     rounds=1,
     large_count=1,
     starts=1,
+    sends=2,
+    waiting=(20,),
+    groups_each=1,
 )
 
 

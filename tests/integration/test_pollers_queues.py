@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+from alonzo.eventsources.calls import Held
+from alonzo.eventsources.queues import READERS_MAX
 from alonzo.model.errors import AwsError
 from alonzo.model.event_sources import FunctionFacts
 from alonzo.testing.memory_queue import MemoryQueue
@@ -103,6 +105,32 @@ def test_nothing_is_read_beyond_what_the_function_has_reserved():
             await rig.until_done()
             assert rig.at_once_max <= 2
             assert rig.tries == 24
+
+    run(main)
+
+
+def test_no_more_is_read_than_fits_into_memory_beside_what_is_under_way():
+    async def main():
+        world = QueueWorld()
+
+        async def tarry(records):
+            await asyncio.sleep(0.002)
+
+        await fill(world, [f"g{number}/{'x' * 1000}" for number in range(30)])
+        pollers = {"MinimumPollers": 2, "MaximumPollers": 2}
+        async with at_work(
+            world, tarry, held=Held(2000), BatchSize=1, ProvisionedPollerConfig=pollers
+        ) as rig:
+            await rig.until_done()
+            # Of the 20 that it may have. Each is longer than 1,000 bytes: two of them are enough,
+            # but for those that are being read meanwhile.
+            assert rig.tries == 30
+            assert 2 <= rig.at_once_max <= 2 + READERS_MAX
+        # With no room at all each mapping still reads, one batch at a time.
+        await fill(world, [f"g{number}/{'x' * 1000}" for number in range(3)])
+        async with at_work(world, tarry, held=Held(0), BatchSize=1) as rig:
+            await rig.until_done()
+            assert (rig.tries, rig.at_once_max) == (3, 1)
 
     run(main)
 
@@ -252,5 +280,19 @@ def test_the_memory_queue_blocks_groups_as_sqs_does():
         take = {"MaxNumberOfMessages": 1, "WaitTimeSeconds": 0}
         taken = [(await queue._ReceiveMessage(take)).get("Messages") for _ in range(3)]
         assert [messages and messages[0]["Body"] for messages in taken] == ["g0/0", "g1/0", None]
+
+    run(main)
+
+
+def test_messages_that_are_filtered_out_do_not_pile_up_where_nobody_may_delete():
+    async def main():
+        world = QueueWorld()
+        world.queue.refused_deletes = 1_000_000
+        await fill(world, bodies_of(60, 10))
+        none = {"Filters": [{"Pattern": '{"body": ["wanted"]}'}]}
+        async with at_work(world, FilterCriteria=none) as rig:
+            await rig.until(lambda: world.queue.calls.count("DeleteMessageBatch") >= 30)
+            # Eight deletes are tried again and again; nothing is read beyond them.
+            assert world.queue.calls.count("ReceiveMessage") < 20
 
     run(main)

@@ -227,6 +227,28 @@ def test_what_is_encrypted_at_rest_is_opened_after_the_next_start(tmp_path):
     run(receive, tmp_path)
 
 
+def test_what_kms_does_not_open_waits_and_is_told_of(tmp_path, monkeypatch, caplog):
+    async def publish(service):
+        topic = await service.topic(KmsMasterKeyId="k")
+        await service.subscribe(topic, f"{QUEUE}q")
+        await service.call("Publish", TopicArn=topic, Message="kept back")
+
+    async def refused(*_, **__):
+        raise AwsError("AccessDeniedException", "no")
+
+    async def receive(service):
+        tried = "SELECT 1 FROM sns_delivery WHERE attempts > 0"
+        while not await service.store.read(lambda db: db.all(tried)):
+            pass
+        assert (service.targets.sent, await service.left()) == ([], (1, 1))
+
+    run(publish, tmp_path, works=False)
+    monkeypatch.setattr(Backwards, "open", refused)
+    run(receive, tmp_path)
+    (said,) = (each for each in caplog.records if each.name == "alonzo.sns")
+    assert (said.message, said.exc_info) == ("sns.message_not_opened", None)
+
+
 def test_a_failure_holds_up_its_group_alone(tmp_path):
     async def work(service):
         topic = await service.topic("t.fifo", FifoTopic="true")
@@ -426,6 +448,19 @@ def test_a_subscription_that_nobody_confirms_is_gone_after_two_days(tmp_path):
             await service.call("ConfirmSubscription", TopicArn=topic, Token=token)
         await Keeper(directory).tidy()
         assert (await service.call("ListSubscriptions"))["Subscriptions"] == []
+
+    run(work, tmp_path, works=False)
+
+
+def test_tidying_goes_on_though_somebody_deletes_meanwhile(tmp_path):
+    async def work(service):
+        topic, directory = await service.topic(), service.topics.directory
+        gone, _ = [await service.subscribe(topic, f"http://{each}/", "http") for each in "ab"]
+        directory.clock = ManualClock(directory.clock.now_s() + 2 * 86_400 + 1)
+        sql = "DELETE FROM sns_subscription WHERE arn = :arn"
+        await service.store.tx(lambda db: db.execute(sql, {"arn": gone}))
+        await Keeper(directory).tidy()
+        assert list(directory.every_subscription()) == []
 
     run(work, tmp_path, works=False)
 

@@ -10,7 +10,7 @@ from alonzo.cli.bench.command import LONG, SECTIONS
 
 BENCH_S_MAX = 180
 COLD = ("start", "cold", "at-once", "imports", "memory")
-WARM = ("baselines", "warm", "pinned", "throughput", "payloads", "sleepers")
+WARM = ("baselines", "warm", "pinned", "throughput", "payloads", "sleepers", "queues")
 
 
 def measured(*names):
@@ -76,3 +76,9 @@ def test_a_real_invoke_costs_more_than_the_baselines(warm):
 def test_a_parked_sandbox_answers_sooner_than_one_that_is_executed(cold):
     ways = {(row["way"], row["runtime"][:6]): row for row in cold["cold"]["rows"]}
     assert ways["parked", "python"]["p50 ms"] < ways["executed", "python"]["p50 ms"]
+
+
+@pytest.mark.timeout(BENCH_S_MAX + 10)
+def test_groups_of_a_queue_come_in_their_order(warm):
+    rows = [row for row in warm["queues"]["rows"] if "groups" in row]
+    assert [row["out of order"] for row in rows] == [0]

@@ -8,8 +8,12 @@ import pytest
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import INVOKE_OPERATIONS
 from alonzo.daemon import catalog
+from alonzo.daemon.event_services import EventServices
 from alonzo.daemon.messaging_services import MessagingServices
+from alonzo.daemon.scheduling_services import SchedulingServices
 from alonzo.daemon.secret_services import SecretServices
+from alonzo.daemon.storage_services import StorageServices
+from alonzo.daemon.watching_services import WatchingServices
 
 #: Operations that the edge hands straight to the data plane.
 DATA_PLANE = {"lambda": INVOKE_OPERATIONS}
@@ -22,6 +26,10 @@ SERVICES = {service.name: service for service in catalog.SERVICES}
 class NoStore:
     def subscribe(self, topic, listener):
         return None
+
+
+class NoCalls:
+    trust = offers = is_offered = None
 
 
 def parts_without_anything():
@@ -40,6 +48,17 @@ def parts_without_anything():
         messaging=MessagingServices(
             NoStore(), None, None, key_file=None, own_url=str, clock=None, ids=None
         ),
+        watching=WatchingServices(
+            NoStore(),
+            SimpleNamespace(watch=lambda watchers: None),
+            metering,
+            None,
+            clock=None,
+            ids=None,
+        ),
+        events=EventServices(NoStore(), None, NoCalls(), None, clock=None, ids=None),
+        scheduling=SchedulingServices(NoStore(), None, NoCalls(), clock=None, ids=None),
+        storage=StorageServices(NoStore(), None, None, key=b"s" * 32, clock=None, ids=None),
         calls=None,
         clock=None,
         ids=None,

@@ -17,9 +17,13 @@ from alonzo.control import access as lambda_access
 from alonzo.control.functions import ControlPlane
 from alonzo.control.unsupported import UNSUPPORTED as LAMBDA_UNSUPPORTED
 from alonzo.daemon.config import Config
+from alonzo.daemon.event_services import EventServices
 from alonzo.daemon.messaging_services import MessagingServices
+from alonzo.daemon.scheduling_services import SchedulingServices
 from alonzo.daemon.secret_services import SecretServices
 from alonzo.daemon.service_calls import ServiceCaller
+from alonzo.daemon.storage_services import StorageServices
+from alonzo.daemon.watching_services import WatchingServices
 from alonzo.eventsources.pollers.sqs.poller import POLLER as SQS_POLLER
 from alonzo.eventsources.sources import Poller
 from alonzo.invoke.operations import operations as invoke_operations
@@ -38,6 +42,8 @@ from alonzo.sandbox.base import Backend
 from alonzo.services.cloudwatch import access as cloudwatch_access
 from alonzo.services.cloudwatch import api as cloudwatch_api
 from alonzo.services.cloudwatch.metering import Metering
+from alonzo.services.events import access as events_access
+from alonzo.services.events import api as events_api
 from alonzo.services.iam import access as iam_access
 from alonzo.services.iam import api as iam_api
 from alonzo.services.iam.identities import Identities
@@ -46,6 +52,10 @@ from alonzo.services.kms import api as kms_api
 from alonzo.services.logs import access as logs_access
 from alonzo.services.logs import api as logs_api
 from alonzo.services.logs.sink import LogWriter
+from alonzo.services.s3 import access as s3_access
+from alonzo.services.s3 import api as s3_api
+from alonzo.services.scheduler import access as scheduler_access
+from alonzo.services.scheduler import api as scheduler_api
 from alonzo.services.secretsmanager import access as secretsmanager_access
 from alonzo.services.secretsmanager import api as secretsmanager_api
 from alonzo.services.sns import access as sns_access
@@ -74,6 +84,10 @@ class Parts:
     federation: Federation
     secrets: SecretServices
     messaging: MessagingServices
+    watching: WatchingServices
+    scheduling: SchedulingServices
+    events: EventServices
+    storage: StorageServices
     calls: ServiceCaller
     clock: Clock
     ids: IdSource
@@ -101,14 +115,18 @@ SERVICES = (
     ),
     Service(
         "logs",
-        lambda p: logs_api.operations(store=p.store, writer=p.logs, clock=p.clock, ids=p.ids),
+        lambda p: logs_api.operations(p.watching.logs),
         logs_api.UNSUPPORTED,
         lambda _: logs_access.access_rules(),
     ),
     Service(
         "cloudwatch",
         lambda p: cloudwatch_api.operations(
-            store=p.store, writer=p.metering.writer, folder=p.metering.folder, clock=p.clock
+            store=p.store,
+            writer=p.metering.writer,
+            folder=p.metering.folder,
+            alarms=p.watching.alarms,
+            clock=p.clock,
         ),
         cloudwatch_api.UNSUPPORTED,
         lambda _: cloudwatch_access.access_rules(),
@@ -160,6 +178,24 @@ SERVICES = (
         lambda p: sns_api.operations(p.messaging.topics),
         sns_api.UNSUPPORTED,
         lambda _: sns_access.access_rules(),
+    ),
+    Service(
+        "s3",
+        lambda p: s3_api.operations(p.storage.buckets),
+        s3_api.UNSUPPORTED,
+        lambda p: s3_access.access_rules(p.storage.buckets.directory),
+    ),
+    Service(
+        "events",
+        lambda p: events_api.operations(p.events.events),
+        events_api.UNSUPPORTED,
+        lambda _: events_access.access_rules(),
+    ),
+    Service(
+        "scheduler",
+        lambda p: scheduler_api.operations(p.scheduling.schedules),
+        scheduler_api.UNSUPPORTED,
+        lambda _: scheduler_access.access_rules(),
     ),
 )
 

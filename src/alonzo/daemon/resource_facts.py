@@ -1,4 +1,4 @@
-"""What policies may ask of a resource: its tags, and the function of an event source mapping.
+"""What policies may ask of a resource: tags, boundaries, the function of an event source mapping.
 
 Implements ``ports.ResourceFacts``. Nothing is read unless a policy in play asks for it, so it is
 read the way that anybody reads it: by the operations of the service. Services whose tables of
@@ -70,6 +70,19 @@ def _topic(arn: _Arn) -> _Params | None:
     return None if ":" in arn.rest else {"ResourceArn": arn.text}
 
 
+def _rule_or_bus(arn: _Arn) -> _Params | None:
+    tagged = arn.rest.startswith(("rule/", "event-bus/"))
+    return {"ResourceARN": arn.text} if tagged else None
+
+
+def _alarm(arn: _Arn) -> _Params | None:
+    return {"ResourceARN": arn.text} if arn.rest.startswith("alarm:") else None
+
+
+def _schedule_group(arn: _Arn) -> _Params | None:
+    return {"ResourceArn": arn.text} if arn.rest.startswith("schedule-group/") else None
+
+
 def _iam(kind: str, operation: str, member: str, *, by_arn: bool = False) -> _Reader:
     def params(arn: _Arn) -> _Params | None:
         found, _, path = arn.rest.partition("/")
@@ -87,6 +100,9 @@ READERS: Mapping[str, Sequence[_Reader]] = {
     "ssm": (_Reader("ListTagsForResource", _parameter, "TagList"),),
     "sqs": (_Reader("ListQueueTags", _queue),),
     "sns": (_Reader("ListTagsForResource", _topic),),
+    "events": (_Reader("ListTagsForResource", _rule_or_bus),),
+    "scheduler": (_Reader("ListTagsForResource", _schedule_group),),
+    "cloudwatch": (_Reader("ListTagsForResource", _alarm),),
     "iam": (
         _iam("user", "ListUserTags", "UserName"),
         _iam("role", "ListRoleTags", "RoleName"),
@@ -106,6 +122,13 @@ READERS: Mapping[str, Sequence[_Reader]] = {
 _OWN_NAMES = frozenset({"iam", "ssm"})
 _FUNCTION_ARN = "lambda:functionarn"
 _MAPPING = "event-source-mapping:"
+_BOUNDARY = "iam:permissionsboundary"
+#: What shows the boundary of a user or role: operation, the parameter, the member of the answer.
+_BOUNDED = {"user": ("GetUser", "UserName", "User"), "role": ("GetRole", "RoleName", "Role")}
+
+
+#: The tags of an object, which have a name of their own.
+_OBJECT_TAG = "s3:existingobjecttag/"
 
 
 class FactsByService:
@@ -119,7 +142,9 @@ class FactsByService:
         """Keys of a request's context that are about the resource, as far as they are asked for."""
         tagged = any(":resourcetag/" in key for key in asked)
         parts = arn.split(":", 5)
-        if len(parts) < 6 or not (tagged or _FUNCTION_ARN in asked):
+        if parts[2:3] == ["s3"] and any(key.startswith(_OBJECT_TAG) for key in asked):
+            return await self._tags_of_object(arn)
+        if len(parts) < 6 or not (tagged or not asked.isdisjoint((_FUNCTION_ARN, _BOUNDARY))):
             return {}
         named = _Arn(arn, parts[2], parts[3], parts[4], parts[5])
         if named.service not in self._operations:
@@ -127,6 +152,8 @@ class FactsByService:
         found = _as_keys(named.service, await self._tags(named)) if tagged else {}
         if _FUNCTION_ARN in asked and named.service == "lambda":
             found |= await self._function_of(named)
+        if _BOUNDARY in asked and named.service == "iam":
+            found |= await self._boundary_of(named)
         return found
 
     async def _tags(self, arn: _Arn) -> Mapping[str, str]:
@@ -142,6 +169,25 @@ class FactsByService:
         params = {"UUID": arn.rest.removeprefix(_MAPPING)}
         function = await self._read(arn, "GetEventSourceMapping", params, "FunctionArn")
         return {} if function is None else {_FUNCTION_ARN: str(function)}
+
+    async def _tags_of_object(self, text: str) -> dict[str, str]:
+        """Of the newest version, whichever is asked for."""
+        arn = _Arn(text, "s3", "", "", text.rpartition(":::")[2])
+        bucket, _, key = arn.rest.partition("/")
+        if not key or "s3" not in self._operations:
+            return {}
+        params = {"Bucket": bucket, "Key": key}
+        tags = _tags(await self._read(arn, "GetObjectTagging", params, "TagSet"))
+        return {f"{_OBJECT_TAG}{name.lower()}": value for name, value in tags.items()}
+
+    async def _boundary_of(self, arn: _Arn) -> dict[str, str]:
+        kind, _, path = arn.rest.partition("/")
+        if kind not in _BOUNDED:
+            return {}
+        operation, member, answered = _BOUNDED[kind]
+        entity: Any = await self._read(arn, operation, {member: path.rpartition("/")[2]}, answered)
+        boundary = None if entity is None else entity.get("PermissionsBoundary")
+        return {} if boundary is None else {_BOUNDARY: boundary["PermissionsBoundaryArn"]}
 
     async def _read(self, arn: _Arn, operation: str, params: _Params, member: str) -> Any:
         """A member of an operation's answer; None if there is nothing of that name."""

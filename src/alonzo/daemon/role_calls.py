@@ -1,6 +1,7 @@
-"""Lambda's own calls of the services that run here, on behalf of functions.
+"""Calls of the services that run here, with a role's permissions.
 
-Implements ``model.deliveries.RoleCalls``. A call is authorised as a session of the function's
+Lambda makes them for functions, and services that are given roles for schedules and the like.
+Implements ``model.deliveries.RoleCalls`` and ``ApiCalls``. A call is authorised as a session of the
 role, by the same rules as one that the function makes itself, and then handed to the operation.
 """
 
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
+from alonzo.daemon.api_calls import find_call, read_call
 from alonzo.daemon.noting import noted
 from alonzo.lib.clock import Clock
 from alonzo.model.context import Principal, RequestContext, Session
-from alonzo.model.deliveries import RoleUse, ServiceCall
+from alonzo.model.deliveries import RoleUse, ServiceCall, ServiceSender
 from alonzo.model.errors import AwsError, access_denied
 from alonzo.model.invocations import InvokeRequest
 from alonzo.model.ports.audit import AuditLog
@@ -21,16 +23,28 @@ from alonzo.model.ports.identity import Authorizer
 from alonzo.model.ports.operations import Operations
 from alonzo.services.iam.identities import Identities
 from alonzo.services.iam.keys import assumed_role
+from alonzo.services.iam.service_trust import ServiceTrust
 
 #: Whence Lambda calls, as policies see it.
 _SOURCE_IP = "127.0.0.1"
+_LAMBDA = "lambda.amazonaws.com"
 
 
 class RoleCaller:
     """Calls operations. ``connect`` hands it what is built after it."""
 
-    def __init__(self, identities: Identities, clock: Clock, audit: AuditLog | None = None) -> None:
+    def __init__(
+        self,
+        identities: Identities,
+        clock: Clock,
+        audit: AuditLog | None = None,
+        *,
+        mode: Literal["strict", "soft"] = "strict",
+    ) -> None:
+        """``mode`` is IAM's."""
         self._identities = identities
+        #: Whom roles let in.
+        self.trust = ServiceTrust(identities, mode)
         self._audit = audit
         self._clock = clock
         self._operations: Mapping[str, Operations] = {}
@@ -65,7 +79,20 @@ class RoleCaller:
             await self._authorize(call, context)
             return await self._operations[call.service][call.operation](context, call.params)
 
-        return await noted(self._audit, context, call, run, invoked_by="lambda.amazonaws.com")
+        by = use.sender.service if isinstance(use.sender, ServiceSender) else _LAMBDA
+        return await noted(self._audit, context, call, run, invoked_by=by)
+
+    def is_offered(self, service: str, action: str) -> bool:
+        """Whether there is such an operation here, and it can be called with JSON alone."""
+        return find_call(self._operations, service, action) is not None
+
+    def read(self, service: str, action: str, document: bytes) -> ServiceCall:
+        """The call whose parameters are in a JSON document.
+
+        Raises:
+            AwsError: they are not the operation's, or it is not offered.
+        """
+        return read_call(self._operations, service, action, document)
 
     async def find(self, call: ServiceCall, use: RoleUse) -> bool:
         """Whether what the call asks about exists; no permission is needed."""

@@ -10,15 +10,22 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from alonzo.audit.writer import AuditWriter
+from alonzo.daemon.event_services import EventServices
 from alonzo.daemon.messaging_services import MessagingServices
 from alonzo.daemon.role_calls import RoleCaller
+from alonzo.daemon.scheduling_services import SchedulingServices
 from alonzo.daemon.secret_services import SecretServices
 from alonzo.daemon.service_calls import ServiceCaller
+from alonzo.daemon.storage_services import StorageServices
+from alonzo.daemon.watching_services import WatchingServices
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.ports.identity import ResourcePolicies
 from alonzo.model.ports.invoking import Invoker
+from alonzo.services.cloudwatch.metering import Metering
+from alonzo.services.logs.sink import LogWriter
 from alonzo.store.base import Store
+from alonzo.store.blobs import BlobStore
 from alonzo.store.data_dir import DataDir
 
 
@@ -55,6 +62,8 @@ class Services:
         invoker: Invoker,
         roles: RoleCaller,
         *,
+        logs: LogWriter,
+        metering: Metering,
         own_url: Callable[[], str],
         clock: Clock,
         ids: IdSource,
@@ -73,8 +82,26 @@ class Services:
             clock=clock,
             ids=ids,
         )
+        self.scheduling = SchedulingServices(store, invoker, roles, clock=clock, ids=ids)
+        self.storage = StorageServices(
+            store,
+            BlobStore(data.path / "objects", data.secret("objects")),
+            self.calls,
+            key=data.secret("small-objects"),
+            clock=clock,
+            ids=ids,
+        )
+        self.events = EventServices(store, self.calls, roles, invoker, clock=clock, ids=ids)
+        self.watching = WatchingServices(store, logs, metering, self.calls, clock=clock, ids=ids)
         #: In the order in which they open.
-        self._groups: tuple[Group, ...] = (self.secrets, self.messaging)
+        self._groups: tuple[Group, ...] = (
+            self.secrets,
+            self.messaging,
+            self.scheduling,
+            self.storage,
+            self.events,
+            self.watching,
+        )
 
     @property
     def policies(self) -> Mapping[str, ResourcePolicies]:

@@ -146,7 +146,10 @@ class Platform:
         scope = await stack.enter_async_context(TaskScope())
 
         backend = await self._open_backend(data)
-        runtimes, calls = catalog.runtimes(config), RoleCaller(identities, clock, audit)
+        runtimes, calls = (
+            catalog.runtimes(config),
+            RoleCaller(identities, clock, audit, mode=config.iam),
+        )
         settings = ControlSettings(
             **asdict(config.control),
             architecture=catalog.architecture(),
@@ -202,7 +205,7 @@ class Platform:
             spans=self._exporter(),
         )
 
-        services = await self._open_services(data, store, invoker, calls, audit)
+        services = await self._open_services(data, store, invoker, calls, logs, metering, audit)
         provisioner = Provisioner(store, pool.provisioned)
         sources = self._event_sources(store, scope, directory, invoker, calls)
         control = ControlPlane(
@@ -216,6 +219,7 @@ class Platform:
             targets=TargetChecks(calls),
             sources=sources.checks,
             keys=services.secrets.encryption,
+            objects=services.storage.packages,
         )
         parts = catalog.Parts(
             control,
@@ -224,10 +228,14 @@ class Platform:
             logs,
             metering,
             identities,
-            Sessions(identities, keys),
+            Sessions(identities, keys, config.iam),
             Federation(identities, keys, IssuerKeys(data.path / ISSUERS_FILE, clock)),
             services.secrets,
             services.messaging,
+            services.watching,
+            services.scheduling,
+            services.events,
+            services.storage,
             services.calls,
             clock,
             ids,
@@ -259,6 +267,7 @@ class Platform:
             penalties=self._penalties,
             hosts=door.host_rules(config),
             audit=audit,
+            buckets=services.storage.front,
         )
         self._server = EdgeServer(app)
         stack.push_async_callback(self._server.stop, 0.0)
@@ -329,6 +338,8 @@ class Platform:
         store: Store,
         invoker: LambdaInvoker,
         roles: RoleCaller,
+        logs: LogWriter,
+        metering: Metering,
         audit: AuditWriter | None,
     ) -> Services:
         services = self._services = Services(
@@ -336,6 +347,8 @@ class Platform:
             store,
             invoker,
             roles,
+            logs=logs,
+            metering=metering,
             own_url=lambda: self.endpoint,
             clock=SystemClock(),
             ids=SystemIds(),
@@ -417,6 +430,7 @@ class Platform:
         services.roles.connect(operations, authorizer)
         services.calls.connect(operations, authorizer)
         services.secrets.connect(authorizer)
+        services.storage.packages.connect(authorizer)
         self._variables.connect(services.secrets.encryption, services.roles)
         parts.logs.ask(RoleLogRights(authorizer, parts.identities))
         return authorizer

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from alonzo.eventsources.backoff import call_pause_s
@@ -33,6 +33,9 @@ log = logging.getLogger("alonzo.eventsources")
 
 _SERVICE = "lambda.amazonaws.com"
 
+#: What batches under way may hold together, as documents; as objects they take about five times it.
+HELD_BYTES_MAX = 128 * 1024 * 1024
+
 #: Refusals that the next call of the same batch would meet again.
 _FINAL = frozenset(
     {
@@ -47,6 +50,26 @@ _FINAL = frozenset(
 )
 
 
+class Held:
+    """The bytes of all batches under way, of all mappings: they are in memory.
+
+    A mapping that has nothing under way may always read, so that none waits for others for ever.
+    """
+
+    def __init__(self, most: int = HELD_BYTES_MAX) -> None:
+        self._most = most
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more should be read that can wait."""
+        return self._bytes >= self._most
+
+    def change(self, n_bytes: int) -> None:
+        """So many more; fewer, if it is negative."""
+        self._bytes += n_bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What runners work with. ``payload_bytes_max``: the longest event of a synchronous call."""
@@ -59,6 +82,7 @@ class Tools:
     ids: IdSource
     chance: Chance
     payload_bytes_max: int = SYNC_PAYLOAD_BYTES_MAX
+    held: Held = field(default_factory=Held)
 
 
 class Waker:

@@ -2,7 +2,8 @@
 
 * One reader waits in a long poll, so an idle mapping costs one call in 20 s. While the queue
   answers full, up to ``READERS_MAX`` read beside each other.
-* A batch is read only once there is room for it under ``scaling``: nothing waits hidden in vain.
+* A batch is read only once there is room for it under ``scaling``, and in memory: nothing waits
+  hidden in vain.
 * What failed is left: the queue shows it again, counts it, and moves it to its dead-letter queue.
 * A throttled batch is kept and called again as long as the call would end before its messages
   are seen again; then it is left. Meanwhile nothing else is read beyond what is allowed.
@@ -47,6 +48,8 @@ PIECE_MAX = 10
 LONG_POLL_S = 20
 READERS_MAX = 4
 DELETE_TRIES_MAX = 6
+#: Deletes under way of what filters dropped: reading is faster where a queue lets nobody delete.
+DROPS_MAX = 8
 #: How often a mapping that is at its limit looks whether it may grow.
 _GROWTH_S = 1.0
 #: How long a receive may still take that a stop finds under way: it may just have found something.
@@ -70,6 +73,7 @@ class QueueRunner:
         self._under_way = 0
         self._room = asyncio.Event()
         self._polls: set[asyncio.Task[list[Item] | Exception]] = set()
+        self._drops: set[asyncio.Task[None]] = set()
         self._trouble = ""
 
     def apply(self, mapping: EventSourceMapping) -> None:
@@ -149,12 +153,11 @@ class QueueRunner:
         if more and self._readers < READERS_MAX and not self._waker.stopping:
             self._readers += 1
             self._spawn(self._read(alone=False), "read")
-        calling = self._process(batch.take(), facts, first_at_s + hidden_s)
-        self._spawn(calling, "call")
+        self._spawn(self._process(batch.take(), facts, first_at_s + hidden_s), "call")
         return True
 
     async def _wait_for_room(self) -> None:
-        while self._under_way >= self._scaling.allowed() and not self._waker.stopping:
+        while self._is_full() and not self._waker.stopping:
             self._room.clear()
             # While calls are refused there is nothing to grow for: only an end makes room.
             throttled, began_s = self._caller.waiting > 0, self._clock.monotonic_s()
@@ -163,6 +166,11 @@ class QueueRunner:
                     await self._room.wait()
             if not throttled:
                 self._scaling.waited(self._clock.monotonic_s() - began_s)
+
+    def _is_full(self) -> bool:
+        if self._under_way >= self._scaling.allowed():
+            return True
+        return self._under_way > 0 and self._tools.held.is_full
 
     async def _collect(self, wait_s: int, window_s: float) -> tuple[OpenBatch, float, bool]:
         """Make a batch. Answers it, when its first message was hidden, and if there is more."""
@@ -193,11 +201,19 @@ class QueueRunner:
             more = len(items) == asked
             passed, dropped = split(settings.filters, items)
             if dropped:
-                self._spawn(self._delete(dropped), "delete")
+                await self._drop(dropped)
             batch.add(passed, now_s)
             if window_s <= 0 and len(batch):
                 break
         return batch, first_at_s, more
+
+    async def _drop(self, items: Sequence[Item]) -> None:
+        """Have messages deleted that no filter lets through; waits where that lags behind."""
+        if len(self._drops) >= DROPS_MAX:
+            await asyncio.wait(self._drops, return_when=asyncio.FIRST_COMPLETED)
+        drop = self._spawn(self._delete(items), "delete")
+        self._drops.add(drop)
+        drop.add_done_callback(self._drops.discard)
 
     async def _receive(self, most: int, wait_s: int) -> list[Item]:
         """Receive; a stop ends the wait."""
@@ -224,8 +240,20 @@ class QueueRunner:
 
     # Calling.
 
-    async def _process(
+    def _process(
         self, batches: Sequence[list[Item]], facts: FunctionFacts, hidden_until_s: float
+    ) -> Coroutine[Any, Any, None]:
+        """What calls the function with batches; from now on they count as held."""
+        n_bytes = sum(len(item.document) for items in batches for item in items)
+        self._tools.held.change(n_bytes)
+        return self._call_each(batches, facts, hidden_until_s, n_bytes)
+
+    async def _call_each(
+        self,
+        batches: Sequence[list[Item]],
+        facts: FunctionFacts,
+        hidden_until_s: float,
+        n_bytes: int,
     ) -> None:
         """Call the function with batches, one after another; delete what is done."""
         try:
@@ -243,6 +271,7 @@ class QueueRunner:
                     await faults.reach("event_sources.after_call")
                     await self._delete(done)
         finally:
+            self._tools.held.change(-n_bytes)
             self._release()
 
     async def _call(

@@ -8,6 +8,7 @@ in public records of AWS's answers. What is said of an event that grew too old u
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 import orjson
@@ -21,6 +22,8 @@ _RESERVED_ZERO = (
     "Function not invoked. Function isconfigured with zero reserved concurrent executions"
 )
 _RATE_EXCEEDED = "Rate Exceeded."
+#: What SQS refuses in an attribute: all that XML 1.0 has no place for.
+_UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 #: The status of each refusal that can end an event, as Lambda's model has it; 500 for all others.
 _STATUS = {
@@ -48,8 +51,13 @@ def dead_letter(
 
 
 def shortened(message: str) -> str:
-    """As much of a message as a dead letter holds. It is never empty, as no attribute may be."""
-    return message.encode()[:DEAD_LETTER_ERROR_BYTES_MAX].decode(errors="ignore") or "-"
+    """As much of a message as a dead letter holds. It is never empty, as no attribute may be.
+
+    Characters that no attribute may have are replaced: a function can raise any text, and its dead
+    letter is to arrive.
+    """
+    fit = _UNFIT.sub("\ufffd", message)
+    return fit.encode()[:DEAD_LETTER_ERROR_BYTES_MAX].decode(errors="ignore") or "-"
 
 
 def _error(over: Over, last: Run | None, refusal: Exception | None) -> tuple[int | None, str]:

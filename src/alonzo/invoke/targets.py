@@ -102,7 +102,9 @@ def _string(value: str) -> dict[str, str]:
 
 
 def _text(delivery: Delivery) -> str:
-    return delivery.document.decode(errors="replace")
+    """The document as a message. JSON may hold two characters that no message of SQS may."""
+    text = delivery.document.decode(errors="replace")
+    return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def _queue_url(arn: str) -> str:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-from alonzo.eventsources.calls import Tools
+from alonzo.eventsources.calls import Held, Tools
 from alonzo.eventsources.engine import MappingEngine
 from alonzo.eventsources.sources import Poller
 from alonzo.lib.clock import SystemClock
@@ -106,6 +106,7 @@ class Rig:
     at_once_max: int = 0
     delivered: list[Delivery] = field(default_factory=list[Delivery])
     payload_bytes_max: int = SYNC_PAYLOAD_BYTES_MAX
+    held: Held = field(default_factory=Held)
     _listeners: list[Callable[[str], None]] = field(default_factory=list[Callable[[str], None]])
     _scope: TaskScope = field(default_factory=TaskScope)
     _engine: MappingEngine | None = None
@@ -145,6 +146,7 @@ class Rig:
             ids=SystemIds(),
             chance=lambda: 0.0,
             payload_bytes_max=self.payload_bytes_max,
+            held=self.held,
         )
         self._scope = TaskScope()
         store = cast(Store, self)  # All that the engine does with it is to subscribe.
@@ -252,10 +254,13 @@ async def at_work(
     handler: Handler = succeed,
     *,
     payload_bytes_max: int | None = None,
+    held: Held | None = None,
     **members: Any,
 ) -> AsyncGenerator[Rig]:
     """A rig whose mapping runs."""
     rig = Rig(world, handler, members)
+    if held is not None:
+        rig.held = held
     if payload_bytes_max is not None:
         rig.payload_bytes_max = payload_bytes_max
     await rig.start()

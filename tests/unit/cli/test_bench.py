@@ -30,6 +30,7 @@ from alonzo.cli.bench.load import (
     write_result,
 )
 from alonzo.cli.bench.processes import cpu_s, pss_mib, running, time_program
+from alonzo.cli.bench.queues import out_of_order
 from alonzo.cli.bench.report import head, render
 from alonzo.cli.bench.target import Target, event
 from alonzo.cli.bench.warm import python_command
@@ -323,3 +324,16 @@ def test_a_python_without_the_library_is_passed_over():
     assert libraries.locate(sys.executable, ("json",)) is not None
     assert libraries.locate(sys.executable, ("no_such_library",)) is None
     assert libraries.locate("/no/such/python", ("json",)) is None
+
+
+@pytest.mark.parametrize(
+    ("came", "wrong"),
+    [
+        (["a/0", "b/0", "a/1", "b/1"], 0),
+        (["a/0", "a/1", "a/1", "b/0"], 0),
+        (["a/1", "b/0", "a/0", "a/2"], 1),
+        (["a/10", "a/9", "a/2"], 2),
+    ],
+)
+def test_messages_that_came_after_a_later_one_of_their_group_are_counted(came, wrong):
+    assert out_of_order(came) == wrong

@@ -80,6 +80,8 @@ def arn(service, rest, region="eu-west-1"):
         (arn("sqs", "q"), {"QueueUrl": f"http://localhost/{ACCOUNT}/q"}),
         (arn("sns", "t"), {"ResourceArn": arn("sns", "t")}),
         (arn("sns", "t:1-2"), None),
+        (arn("cloudwatch", "alarm:a"), {"ResourceARN": arn("cloudwatch", "alarm:a")}),
+        (arn("events", "rule/r"), {"ResourceARN": arn("events", "rule/r")}),
         (arn("iam", "role/a/b/r", ""), {"RoleName": "r"}),
         (arn("iam", "user/u", ""), {"UserName": "u"}),
         (arn("iam", "policy/p", ""), {"PolicyArn": arn("iam", "policy/p", "")}),

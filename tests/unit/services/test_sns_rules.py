@@ -17,8 +17,10 @@ from alonzo.services.sns.delivery_policies import (
 )
 from alonzo.services.sns.posting import read_endpoint
 from alonzo.services.sns.records import Kind, Message, State, Subscription, Topic
+from alonzo.services.sns.subscription_attributes import with_attributes
 
 ARN = "arn:aws:sns:us-east-1:000000000000:t"
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
 TOPIC = Topic(ARN, 0.0, {}, {})
 FIFO = Topic(f"{ARN}.fifo", 0.0, {"ContentBasedDeduplication": "true"}, {})
 
@@ -187,10 +189,22 @@ def test_backoff_only_grows(curve):
         '{"healthyRetryPolicy": {"maxDelayTarget": 3600, "numRetries": 100}}',
         '{"throttlePolicy": {"maxReceivesPerSecond": 0}}',
         '{"requestPolicy": {"headerContentType": "a\\r\\nb: c"}}',
+        json.dumps({"guaranteed": "x" * 9000}),
     ],
 )
 def test_a_delivery_policy_that_is_none_is_refused(policy):
     refusal(read_subscription_policy, policy)
+
+
+def test_a_redrive_policy_has_a_length():
+    subscription = Subscription(
+        f"{ARN}:s", ARN, 0.0, "sqs", QUEUE, "000000000000", "", "", State.CONFIRMED, {}
+    )
+    policy = {"deadLetterTargetArn": QUEUE, "more": "x"}
+    assert with_attributes(subscription, {"RedrivePolicy": json.dumps(policy)})
+    policy["more"] = "x" * 9000
+    long = {"RedrivePolicy": json.dumps(policy)}
+    assert "too long" in refusal(with_attributes, subscription, long)
 
 
 def test_a_topics_policy_is_all_about_http():
@@ -216,6 +230,8 @@ def test_a_topics_policy_is_all_about_http():
         ("::ffff:169.254.169.254", False),
         ("::169.254.169.254", False),
         ("64:ff9b::a9fe:a9fe", False),
+        ("64:ff9b:1::a9fe:a9fe", False),
+        ("::ffff:0:a9fe:a9fe", False),
         ("2002:a9fe:a9fe::1", False),
         ("0.0.0.0", False),
         ("0.1.2.3", False),

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import click
 
-from alonzo.cli.bench import cold, host, memory, warm
+from alonzo.cli.bench import cold, host, memory, queues, warm
 from alonzo.cli.bench.figures import FULL, QUICK, Section
 from alonzo.cli.bench.report import head, render
 from alonzo.cli.bench.workbench import Workbench
@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Callable[[Workbench], Iterator[Section]]] = {
     "throughput": warm.throughput,
     "payloads": warm.payloads,
     "sleepers": warm.sleepers,
+    "queues": queues.queues,
     "memory": memory.memory,
     "thousand": cold.thousand,
 }

@@ -39,6 +39,9 @@ class Effort:
     rounds: int
     large_count: int
     starts: int
+    sends: int
+    waiting: tuple[int, ...]
+    groups_each: int
 
 
 QUICK = Effort(
@@ -52,6 +55,9 @@ QUICK = Effort(
     rounds=3,
     large_count=6,
     starts=2,
+    sends=100,
+    waiting=(1_000, 10_000),
+    groups_each=3,
 )
 FULL = Effort(
     warm_count=20_000,
@@ -64,6 +70,9 @@ FULL = Effort(
     rounds=10,
     large_count=30,
     starts=5,
+    sends=1_000,
+    waiting=(1_000, 10_000, 100_000),
+    groups_each=10,
 )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
 REGION = "us-east-1"
+USER_AGENT = "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux lang/python#3.11"
 #: What functions get, as most have it: Lambda may assume it, and it may write logs.
 ROLE = "bench"
 ROLE_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
@@ -96,23 +97,25 @@ class Target:
 
         The baselines get the very same bytes and ignore the signature.
         """
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
-
         path = f"/2015-03-31/functions/{function}/invocations"
         if qualifier:
             path += f"?Qualifier={qualifier}"
+        headers = {"Content-Type": "application/json", "X-Amz-Invocation-Type": "RequestResponse"}
+        return self._signed("lambda", path, headers, body)
+
+    def operation(self, service: str, target: str, params: Mapping[str, Any]) -> bytes:
+        """One signed call of a service that speaks JSON 1.0; ``target`` is its X-Amz-Target."""
+        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": target}
+        return self._signed(service, "/", headers, json.dumps(params).encode())
+
+    def _signed(self, service: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
         request = AWSRequest(
-            "POST",
-            self.server.url + path,
-            data=body,
-            headers={
-                "Content-Type": "application/json",
-                "X-Amz-Invocation-Type": "RequestResponse",
-                "User-Agent": "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux lang/python#3.11",
-            },
+            "POST", self.server.url + path, data=body, headers={**headers, "User-Agent": USER_AGENT}
         )
-        SigV4Auth(self._signer, "lambda", REGION).add_auth(request)
+        SigV4Auth(self._signer, service, REGION).add_auth(request)
         head = [f"POST {path} HTTP/1.1", f"Host: {self.server.host}:{self.server.port}"]
         head += [f"{name}: {value}" for name, value in request.headers.items()]
         head += [f"Content-Length: {len(body)}"]
@@ -156,19 +159,19 @@ class Platform(Target):
         generator: Generator,
         signer: Credentials,
         lambda_client: Any,
-        iam_client: Callable[[], Any],
+        client: Callable[[str], Any],
     ) -> None:
-        """``iam_client`` makes one: whoever creates no function needs none."""
+        """``client`` makes further ones, by service; whoever asks for one closes it."""
         super().__init__("alonzo", server, generator, signer)
         self.lambda_client = lambda_client
-        self._iam_client = iam_client
+        self.client = client
         self._role_arn = ""
 
     @property
     def role_arn(self) -> str:
         """The role of functions. Made when first asked for."""
         if not self._role_arn:
-            with closing(self._iam_client()) as iam:
+            with closing(self.client("iam")) as iam:
                 made = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
                 iam.attach_role_policy(RoleName=ROLE, PolicyArn=ROLE_POLICY)
             self._role_arn = made["Role"]["Arn"]

@@ -111,9 +111,7 @@ class Workbench:
             )
 
         signer = Credentials(key["access_key_id"], key["secret_access_key"])
-        return Platform(
-            server, self.generator, signer, client("lambda"), iam_client=lambda: client("iam")
-        )
+        return Platform(server, self.generator, signer, client("lambda"), client)
 
     @contextmanager
     def pinned(self) -> Generated[Workbench]:

@@ -20,6 +20,7 @@ from functools import partial
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
 from alonzo.lib.tasks import TaskScope
+from alonzo.model.errors import AwsError
 from alonzo.services.sns.at_rest import AtRest, document_of
 from alonzo.services.sns.directory import Directory
 from alonzo.services.sns.records import (
@@ -204,6 +205,10 @@ class DeliveryQueue:
                 due_at_s = await self._try(entry)
             except StoreClosedError:
                 raise
+            except AwsError as error:  # KMS does not open the message, for now.
+                said = {"message_id": entry.message_id, "reason": error.code}
+                log.warning("sns.message_not_opened", extra=said)
+                due_at_s = self._clock.now_s() + _TRY_AGAIN_S
             except Exception:
                 log.exception("sns.try_failed", extra={"message_id": entry.message_id})
                 due_at_s = self._clock.now_s() + _TRY_AGAIN_S

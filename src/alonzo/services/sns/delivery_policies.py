@@ -20,7 +20,11 @@ from functools import lru_cache
 from typing import Any, cast
 
 from alonzo.services.sns.errors import invalid
-from alonzo.services.sns.limits import HTTP_RETRIES_S_MAX, MANAGED_ATTEMPTS_MAX
+from alonzo.services.sns.limits import (
+    HTTP_RETRIES_S_MAX,
+    MANAGED_ATTEMPTS_MAX,
+    SMALL_POLICY_CHARS_MAX,
+)
 
 CONTENT_TYPE = "text/plain; charset=UTF-8"
 _RETRIES_MAX = 100
@@ -172,6 +176,8 @@ def _of_topic(http: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _load(text: str) -> dict[str, Any]:
+    if len(text) > SMALL_POLICY_CHARS_MAX:
+        raise invalid("DeliveryPolicy: it is too long")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -188,9 +188,15 @@ def _laid_out(found: Mapping[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     if not isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
+        return _json(value)
     members = (
-        f"    {json.dumps(name)} : {json.dumps(each, ensure_ascii=False, separators=(',', ':'))}"
+        f"    {json.dumps(name)} : {_json(each)}"
         for name, each in cast("dict[str, Any]", value).items()
     )
     return "{\n" + ",\n".join(members) + "\n  }"
+
+
+def _json(value: Any) -> str:
+    """JSON; but for two characters as they are, which no message of SQS may have."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")

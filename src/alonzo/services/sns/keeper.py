@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from functools import partial
 
+from alonzo.services.sns import records
 from alonzo.services.sns.directory import Directory, Unit
 from alonzo.services.sns.records import Q, State
 from alonzo.store.base import StoreError
@@ -12,6 +15,8 @@ from alonzo.store.base import StoreError
 log = logging.getLogger("alonzo.sns")
 
 _EVERY_S = 3600.0
+#: Subscriptions of one unit of work; others wait that long.
+_CHUNK = 500
 
 
 class Keeper:
@@ -37,13 +42,15 @@ class Keeper:
             for each in self._directory.every_subscription()
             if each.state is not State.CONFIRMED and each.token_until_s <= now_s
         ]
-        if not over:
-            return
 
-        def work(unit: Unit) -> None:
-            for arn in over:
-                live = unit.subscription(arn)
+        def work(unit: Unit, arns: Sequence[str]) -> None:
+            unit.subscriptions.update(arns)
+            for arn in arns:
+                live = records.try_subscription(unit.conn, arn)
+                if live is None:  # Somebody deleted it since.
+                    continue
                 if live.state is not State.CONFIRMED and live.token_until_s <= now_s:
                     unit.conn.execute(Q.delete_subscription, {"arn": arn})
 
-        await self._directory.change(work)
+        for first in range(0, len(over), _CHUNK):
+            await self._directory.change(partial(work, arns=over[first : first + _CHUNK]))

@@ -13,6 +13,8 @@ SUBSCRIPTIONS_MAX = 100_000
 FILTER_POLICIES_OF_TOPIC_MAX = 200
 DISPLAY_NAME_MAX = 100
 POLICY_BYTES_MAX = 30_720
+#: A redrive policy, or a delivery policy. AWS names no bound; a whole one has a thousand or so.
+SMALL_POLICY_CHARS_MAX = 8_192
 
 MESSAGE_BYTES_MIN = 1_024
 MESSAGE_BYTES_DEFAULT = 262_144

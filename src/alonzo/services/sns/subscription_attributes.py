@@ -18,6 +18,7 @@ from alonzo.services.sns.delivery_policies import (
 )
 from alonzo.services.sns.errors import invalid, not_supported
 from alonzo.services.sns.filter_policies import BY_ATTRIBUTES, BY_BODY, read_filter
+from alonzo.services.sns.limits import SMALL_POLICY_CHARS_MAX
 from alonzo.services.sns.records import State, Subscription, Topic
 
 #: In errors of Subscribe, before what is wrong.
@@ -200,6 +201,8 @@ def _raw(subscription: Subscription, text: str, place: str) -> str:
 
 
 def _redrive(subscription: Subscription, text: str, place: str) -> str:
+    if len(text) > SMALL_POLICY_CHARS_MAX:
+        raise invalid(f"{place}RedrivePolicy: it is too long")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
