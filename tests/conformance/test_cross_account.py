@@ -1,14 +1,11 @@
 """Functions of one account, invoked from another."""
 
 import json
-import os
 
 import pytest
 from botocore.exceptions import ClientError
-from click.testing import CliRunner
 
-from alonzo.cli.main import main
-from alonzo.testing.callers import allow, client_of, document
+from alonzo.testing.callers import allow, client_of, document, root_of
 from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, package
 from alonzo.testing.roles import TRUST
 
@@ -19,14 +16,7 @@ ECHO = "def handler(event, context): return event"
 @pytest.fixture
 def theirs(platform):
     """Makes clients with keys of another account; its root user's, or those of a user."""
-    bare = {name: None for name in os.environ if name.startswith(("AWS_", "ALONZO_"))}
-    where = f"--data-dir={platform.data_dir}"
-    printed = CliRunner().invoke(main, ["accounts", "create", THEIRS, where], env=bare).stdout
-    found = dict(line.split("=", 1) for line in printed.splitlines())
-    root = {
-        "AccessKeyId": found["AWS_ACCESS_KEY_ID"],
-        "SecretAccessKey": found["AWS_SECRET_ACCESS_KEY"],
-    }
+    root = root_of(platform, THEIRS)
     clients = []
 
     def client(service, key=root):

@@ -161,6 +161,11 @@ def answer(request):
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode("latin-1")
+    except urllib.error.URLError as error:
+        # Headers that are too long are refused before all of them are here.
+        if not isinstance(error.reason, ConnectionResetError):
+            raise
+        return 431, ""
 
 
 def logged(daemon):
@@ -240,8 +245,10 @@ def test_who_is_turned_away_is_recorded_and_the_stranger_learns_nothing_more(dae
     prepared = request.prepare()
     status, text = answer(urllib.request.Request(prepared.url, headers=dict(prepared.headers)))
     assert (status, "signature" in text) == (403, True)
-    (record,) = [each for each in logged(daemon) if each["userIdentity"].get("type") == "Unknown"]
-    assert record["userIdentity"]["accessKeyId"] == key_id
+    (record,) = [
+        each for each in logged(daemon) if each["userIdentity"].get("accessKeyId") == key_id
+    ]
+    assert record["userIdentity"]["type"] == "Unknown"
     assert (record["eventName"], record["errorCode"]) == (
         "ListFunctions20150331",
         "InvalidSignatureException",

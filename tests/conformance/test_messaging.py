@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from click.testing import CliRunner
 
-from alonzo.cli.main import main
-from alonzo.testing.callers import ACCOUNT, Household, allow, client_of, document, trust
+from alonzo.testing.callers import ACCOUNT, Household, allow, client_of, document, root_of, trust
 from alonzo.testing.functions import ADMIN_ROLE
 from alonzo.testing.roles import LAMBDA
 from alonzo.testing.topics import messages_of
@@ -76,14 +74,7 @@ def household(platform):
 @pytest.fixture
 def theirs(platform):
     """Makes clients of another account's root user."""
-    bare = {each: None for each in os.environ if each.startswith(("AWS_", "ALONZO_"))}
-    where = f"--data-dir={platform.data_dir}"
-    printed = CliRunner().invoke(main, ["accounts", "create", THEIRS, where], env=bare).stdout
-    found = dict(line.split("=", 1) for line in printed.splitlines())
-    key = {
-        "AccessKeyId": found["AWS_ACCESS_KEY_ID"],
-        "SecretAccessKey": found["AWS_SECRET_ACCESS_KEY"],
-    }
+    key = root_of(platform, THEIRS)
     clients = [client_of(platform, service, key) for service in ("sqs", "sns")]
     yield clients
     for each in clients:

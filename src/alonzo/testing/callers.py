@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import botocore.config
 import botocore.session
+from click.testing import CliRunner
 
+from alonzo.cli.main import main
 from alonzo.testing.daemon import REGION, DaemonProcess
 
 ACCOUNT = "000000000000"
@@ -30,6 +33,18 @@ def client_of(
         aws_secret_access_key=key["SecretAccessKey"],
         aws_session_token=key.get("SessionToken"),
     )
+
+
+def root_of(platform: DaemonProcess, account: str) -> dict[str, str]:
+    """A key of the root user of another account, which is made; an earlier one counts no more."""
+    bare = {name: None for name in os.environ if name.startswith(("AWS_", "ALONZO_"))}
+    arguments = ["accounts", "create", account, "--replace", f"--data-dir={platform.data_dir}"]
+    printed = CliRunner().invoke(main, arguments, env=bare).stdout
+    found = dict(line.split("=", 1) for line in printed.splitlines())
+    return {
+        "AccessKeyId": found["AWS_ACCESS_KEY_ID"],
+        "SecretAccessKey": found["AWS_SECRET_ACCESS_KEY"],
+    }
 
 
 def document(*statements: Mapping[str, Any]) -> str:
