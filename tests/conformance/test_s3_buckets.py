@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 import urllib.error
@@ -11,10 +10,8 @@ import zipfile
 
 import pytest
 from botocore.exceptions import ClientError
-from click.testing import CliRunner
 
-from alonzo.cli.main import main
-from alonzo.testing.callers import ACCOUNT, Household, allow, client_of, document, trust
+from alonzo.testing.callers import ACCOUNT, Household, allow, client_of, document, root_of, trust
 from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, ROLE, package
 
 THEIRS = "987654321098"
@@ -255,18 +252,7 @@ def test_what_failed_is_put_into_the_bucket_of_its_destination(
 
 
 def test_another_account_needs_the_policies_of_both(platform, s3, bucket):
-    bare = {name: None for name in os.environ if name.startswith(("AWS_", "ALONZO_"))}
-    where = f"--data-dir={platform.data_dir}"
-    printed = CliRunner().invoke(main, ["accounts", "create", THEIRS, where], env=bare).stdout
-    found = dict(line.split("=", 1) for line in printed.splitlines())
-    theirs = client_of(
-        platform,
-        "s3",
-        {
-            "AccessKeyId": found["AWS_ACCESS_KEY_ID"],
-            "SecretAccessKey": found["AWS_SECRET_ACCESS_KEY"],
-        },
-    )
+    theirs = client_of(platform, "s3", root_of(platform, THEIRS))
     s3.put_object(Bucket=bucket, Key="shared", Body=b"x")
     # Their root user may do everything, but not to what is ours.
     assert refusal(theirs.get_object, Bucket=bucket, Key="shared") == "AccessDenied"

@@ -127,7 +127,7 @@ class EdgeApp:
         self._unsupported = unsupported or {}
         self._invoker = invoker
         self._door = Door(keys, clock, account=account, auth=auth, penalties=penalties)
-        self._s3 = S3Gate(self._door, buckets, clock, region)
+        self._s3 = S3Gate(self._door, buckets, clock, region, hosts.names if hosts else frozenset())
         self._ids = ids
         self._region = region
         self._routes = tuple(routes)

@@ -70,6 +70,8 @@ class HostRules:
         call each other by such.
         """
         self._names = frozenset(name.lower().rstrip(".") for name in names) | {_LOCALHOST}
+        #: Those that were given, in lower case.
+        self.names = self._names - {_LOCALHOST}
         self._bare = not only_this_machine
         self.knows = lru_cache(maxsize=_KEPT_MAX)(self._knows)
 

@@ -3,6 +3,7 @@
     s3.localhost, s3.REGION.anything, 127.0.0.1, my-host     the bucket is in the path
     BUCKET.s3.anything, BUCKET.s3.REGION.anything            the bucket is in the host
     BUCKET.localhost                                         likewise
+    NAME.localhost, BUCKET.NAME.localhost                    the same below a name of the platform
 
 Source: S3 User Guide, virtual hosting of buckets.
 """
@@ -20,15 +21,18 @@ _HOST_CHARS_MAX = 262
 _LOCALHOST = "localhost"
 
 
-def bucket_in(host: bytes) -> str | None:
-    """The bucket that a host names, or None: the path does."""
-    return _bucket_in(host) if len(host) <= _HOST_CHARS_MAX else None
+def bucket_in(host: bytes, names: frozenset[str] = frozenset()) -> str | None:
+    """The bucket that a host names, or None: the path does.
+
+    ``names`` are those of the platform, in lower case.
+    """
+    return _bucket_in(host, names) if len(host) <= _HOST_CHARS_MAX else None
 
 
 @lru_cache(maxsize=1024)
-def _bucket_in(host: bytes) -> str | None:
+def _bucket_in(host: bytes, names: frozenset[str]) -> str | None:
     name = host.decode("latin-1").lower().partition(":")[0].rstrip(".")
-    if name.startswith("[") or _is_address(name):
+    if name == _LOCALHOST or name in names or name.startswith("[") or _is_address(name):
         return None
     labels = name.split(".")
     # From the right: a bucket may be called s3.
@@ -36,7 +40,8 @@ def _bucket_in(host: bytes) -> str | None:
     if services:
         bucket = ".".join(labels[: services[-1]])
     elif labels[-1] == _LOCALHOST:
-        bucket = ".".join(labels[:-1])
+        below = (known for known in (*names, _LOCALHOST) if name.endswith(f".{known}"))
+        bucket = name.removesuffix("." + max(below, key=len))
     else:
         return None
     return bucket if _BUCKET.fullmatch(bucket) else None

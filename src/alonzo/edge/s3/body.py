@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import re
 from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 
 from alonzo.edge.http1.head import Head
 from alonzo.edge.http1.incoming import Incoming
+from alonzo.edge.sigv4.canonical import UNSIGNED_PAYLOAD
 from alonzo.edge.sigv4.chunked import ChunkDecoder
 from alonzo.edge.sigv4.verify import ChunkSeal
 from alonzo.model.errors import AwsError
@@ -26,7 +26,6 @@ _INLINE_BYTES_MAX = 64 * 1024
 _FRAMING_BYTES_MAX = 1 << 20
 _FRAMING_PART = 8
 
-_DIGEST = re.compile(rb"[0-9a-f]{64}")
 _NAMES_MAX = 16
 _DIGITS_MAX = 15
 
@@ -46,8 +45,9 @@ class StreamedBody:
         self._bytes_max = bytes_max
         self.trailer_names = _names_in(fields.get(b"x-amz-trailer", b"")) if seal else ()
         self.trailers: Mapping[str, str] = {}
-        digest = fields.get(b"x-amz-content-sha256", b"")
-        self._expected = digest if _DIGEST.fullmatch(digest) else b""
+        digest = fields.get(b"x-amz-content-sha256", UNSIGNED_PAYLOAD)
+        # What is no digest is signed as well, and agrees with no body.
+        self._expected = b"" if seal is not None or digest == UNSIGNED_PAYLOAD else digest
         self._hash = sha256()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -84,7 +84,7 @@ class StreamedBody:
                     "The provided 'x-amz-content-sha256' header does not match what was computed.",
                     status=400,
                     members={
-                        "ClientComputedContentSHA256": self._expected.decode(),
+                        "ClientComputedContentSHA256": self._expected.decode("latin-1"),
                         "S3ComputedContentSHA256": made,
                     },
                 )

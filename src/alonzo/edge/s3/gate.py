@@ -42,8 +42,19 @@ _HEADERS_MAX = 100
 class S3Gate:
     """What stands between a request for S3 and its operation."""
 
-    def __init__(self, door: Door, buckets: Buckets | None, clock: Clock, region: str) -> None:
-        """Without ``buckets`` there is no S3 here. ``region`` is for URLs that name none."""
+    def __init__(
+        self,
+        door: Door,
+        buckets: Buckets | None,
+        clock: Clock,
+        region: str,
+        names: frozenset[str] = frozenset(),
+    ) -> None:
+        """Without ``buckets`` there is no S3 here. ``region`` is for URLs that name none.
+
+        ``names`` are hosts that name the platform, and so no bucket.
+        """
+        self._names = names
         self._clock = clock
         self._region = region
         self._door = door
@@ -53,7 +64,7 @@ class S3Gate:
         """Whether an unsigned request that fits no service is for a bucket that there is."""
         if self._buckets is None:
             return False
-        return self._buckets.exists_nowait(_bucket_of(head))
+        return self._buckets.exists_nowait(self._bucket_of(head))
 
     async def admit(self, call: Call, claim: Claim | None) -> Principal:
         """Let a call in; then its body, or how to read it, is known.
@@ -64,7 +75,8 @@ class S3Gate:
             BodyTooLargeError: a document is too long.
         """
         head, door = call.head, self._door
-        call.path = in_path_style(bucket_in(head.fields.get(b"host", b"")), head.raw_path)
+        bucket = bucket_in(head.fields.get(b"host", b""), self._names)
+        call.path = in_path_style(bucket, head.raw_path)
         key = None if claim is None else door.find_key(claim)
         stranger = None
         if claim is None and door.is_locked:
@@ -117,7 +129,7 @@ class S3Gate:
         found = None
         if self._buckets is not None and len(names) <= _HEADERS_MAX:
             found = self._buckets.preflight_nowait(
-                _bucket_of(head), origin.decode("latin-1"), method.decode("latin-1"), names
+                self._bucket_of(head), origin.decode("latin-1"), method.decode("latin-1"), names
             )
         if found is None:
             raise AwsError(
@@ -136,13 +148,12 @@ class S3Gate:
         if origin is None or self._buckets is None:
             return {}
         return self._buckets.cross_origin_nowait(
-            _bucket_of(head), origin.decode("latin-1"), head.method
+            self._bucket_of(head), origin.decode("latin-1"), head.method
         )
 
-
-def _bucket_of(head: Head) -> str:
-    bucket = bucket_in(head.fields.get(b"host", b""))
-    return split_path(in_path_style(bucket, head.raw_path))[0]
+    def _bucket_of(self, head: Head) -> str:
+        bucket = bucket_in(head.fields.get(b"host", b""), self._names)
+        return split_path(in_path_style(bucket, head.raw_path))[0]
 
 
 def _takes_upload(head: Head, path: bytes) -> bool:

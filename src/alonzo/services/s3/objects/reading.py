@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from email.utils import formatdate
 from typing import Any
 
-from alonzo.model.context import RequestContext
+from alonzo.model.context import ANONYMOUS, RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.services.s3.errors import invalid_argument, invalid_request, no_key
 from alonzo.services.s3.objects import rows
@@ -50,6 +50,7 @@ class ReadOperations:
 
     async def get_object(self, context: RequestContext, params: Params) -> dict[str, Any]:
         """An object or a part of it; its bytes follow while they are read."""
+        _check_overrides(context, params)
         for _ in range(_TRIES):
             bucket, version, content = await self._find(params, "GET")
             members, start, length = _described(bucket, version, content, params)
@@ -65,6 +66,7 @@ class ReadOperations:
 
     async def head_object(self, context: RequestContext, params: Params) -> dict[str, Any]:
         """What GetObject would say, without the bytes."""
+        _check_overrides(context, params)
         bucket, version, content = await self._find(params, "HEAD")
         return _described(bucket, version, content, params)[0]
 
@@ -129,6 +131,18 @@ class ReadOperations:
 
         version, content = await self._core.store.read(find)
         return bucket, version, content
+
+
+def _check_overrides(context: RequestContext, params: Params) -> None:
+    """Who signs nothing gets the headers that were stored: a link must not say how to show them.
+
+    Raises:
+        AwsError: InvalidRequest.
+    """
+    if context.principal == ANONYMOUS and any(params.get(name) is not None for name in _OVERRIDES):
+        raise invalid_request(
+            "Request specific response headers cannot be used for anonymous GET requests."
+        )
 
 
 async def _begun(stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
@@ -255,8 +269,15 @@ def _checksums(
 
 
 def _attributes_of_parts(params: Params, count: int, pieces: Sequence[Piece]) -> dict[str, Any]:
-    after = int(params.get("PartNumberMarker") or 0)
-    limit = min(int(params.get("MaxParts") or PARTS_MAX), PARTS_MAX)
+    after = max(0, int(params.get("PartNumberMarker") or 0))
+    limit = int(params.get("MaxParts") or PARTS_MAX)
+    if limit < 0:
+        raise invalid_argument(
+            "Argument max-parts must be an integer between 0 and 2147483647",
+            "max-parts",
+            str(limit),
+        )
+    limit = min(limit, PARTS_MAX)
     rest = [piece for piece in pieces if piece.number > after]
     page = rest[:limit]
     members: dict[str, Any] = {
