@@ -51,7 +51,6 @@ DECLINED: tuple[Declined, ...] = (
     Declined("PackageType", _image, "Container images are not supported yet. Deploy a .zip file."),
     *DECLINED_PUBLISHING,
     Declined("RuntimeConfig", _given, "Customer-managed runtimes are not supported."),
-    Declined("SourceKMSKeyArn", bool, "Packages are encrypted with the platform's own key."),
 )
 
 #: Where a package is, of a function or a layer.
@@ -65,7 +64,6 @@ STORAGE_MODE = Declined(
 DECLINED_CODE: tuple[Declined, ...] = (
     Declined("ImageUri", bool, "Container images are not supported yet. Deploy a .zip file."),
     STORAGE_MODE,
-    Declined("SourceKMSKeyArn", bool, "Packages are encrypted with the platform's own key."),
 )
 
 

@@ -4,7 +4,8 @@
   a change and a poll run the same code.
 * ``revision_id`` fences a deployment: when the row has another by the end, or is gone, the outcome
   is dropped. The next round sees what there is to do now.
-* A package that cannot be unpacked fails its version, and so does an init that fails where a
+* A package that cannot be unpacked, or opened with the key of its function's owner, fails its
+  version, and so does an init that fails where a
   snapshot is taken of it. Anything else that goes wrong is the platform's fault: it is logged,
   tried again, and then fails the version too.
 """
@@ -18,6 +19,7 @@ from dataclasses import replace
 
 from alonzo.control import documents, machine, records
 from alonzo.control.attachments import unmet
+from alonzo.control.code_keys import REASON_CODES
 from alonzo.control.machine import Event, Reason
 from alonzo.control.records import VersionRecord
 from alonzo.control.snap_start import reason_code
@@ -26,6 +28,7 @@ from alonzo.lib import faults
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.lib.tasks import TaskScope
+from alonzo.model.errors import AwsError
 from alonzo.model.functions import CHANGES_TOPIC, ServingVersion
 from alonzo.model.ports.code import CodeError, CodeProvider, SnapshotMaker
 from alonzo.store.base import Connection, Store, StoreError
@@ -140,6 +143,9 @@ class Deployer:
                         await self._code.prepare_layers(record.layer_digests)
             except CodeError as error:
                 return Reason("InvalidZipFileException", str(error))
+            except AwsError as error:
+                code = REASON_CODES.get(error.code, INTERNAL_ERROR.code)
+                return Reason(code, error.message)
             except Exception:
                 log.exception("control.prepare_failed", extra={"function": record.key.arn})
             else:

@@ -26,16 +26,23 @@ def code_sha256(code: Code) -> str:
     return base64.b64encode(bytes.fromhex(code.sha256)).decode()
 
 
+def package_sha256(record: VersionRecord) -> str:
+    """``CodeSha256`` of a version: of the package as it came, whatever it is kept as."""
+    sealed = record.configuration.get("SealedCode")
+    return code_sha256(record.code) if sealed is None else sealed["CodeSha256"]
+
+
 def listed(record: VersionRecord, *, arn: str) -> dict[str, Any]:
     """A FunctionConfiguration as the lists show it: without states and runtime version.
 
     ``arn`` is the function's as the caller is to see it.
     """
+    shown = {name: value for name, value in record.configuration.items() if name != "SealedCode"}
     return {
-        **record.configuration,
+        **shown,
         "FunctionArn": arn,
         "Version": record.version,
-        "CodeSha256": code_sha256(record.code),
+        "CodeSha256": package_sha256(record),
         "CodeSize": record.code.zipped_bytes,
         "RevisionId": record.revision_id,
     }

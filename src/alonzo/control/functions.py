@@ -27,6 +27,7 @@ from alonzo.control.api import (
     updates,
     versions,
 )
+from alonzo.control.code_keys import SealedPackages
 from alonzo.control.downloads import CodeDownloads
 from alonzo.control.environment import Variables
 from alonzo.control.event_sources.sources import NoPollers
@@ -150,16 +151,19 @@ class ControlPlane:
         targets: DestinationChecks | None = None,
         keys: FunctionKeys | None = None,
         sources: SourceChecks | None = None,
+        sealed: SealedPackages | None = None,
     ) -> None:
         """``objects`` is where S3 is to be found; None where there is none.
 
         ``targets`` knows of destinations and dead-letter queues; None: only functions can be any.
         ``keys`` seal environment variables; None: there is no KMS, and they are kept as they are.
-        ``sources`` knows of sources of events; None: none runs here.
+        ``sources`` knows of sources of events; None: none runs here. ``sealed`` are the packages
+        with keys of their own; None: there can be none.
         """
         links = CodeLinks(settings.link_key, clock)
         variables = Variables(keys, settings.link_key)
         self._old = OldVariables(store, variables)
+        sealed = sealed or SealedPackages(blobs, settings.link_key, ids)
         tools = Tools(
             store=store,
             packages=Packages(store, blobs, clock=clock, settings=settings),
@@ -173,11 +177,12 @@ class ControlPlane:
             targets=targets or OnlyFunctions(),
             sources=sources or NoPollers(),
             variables=variables,
+            sealed=sealed,
         )
         self.operations: Operations = {
             name: partial(operation, tools) for name, operation in OPERATIONS.items()
         }
-        self.download: RouteHandler = CodeDownloads(links, blobs)
+        self.download: RouteHandler = CodeDownloads(links, sealed)
 
     async def seal_old(self) -> None:
         """Seal the variables that an earlier release kept in plain text."""

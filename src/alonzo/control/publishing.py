@@ -31,7 +31,10 @@ def content_digest(latest: VersionRecord) -> str:
     if "Digest" in (environment := content.get("Environment", {})):
         # Sealed once more, the same variables look different.
         content["Environment"] = environment["Digest"]
-    text = json.dumps([latest.code.sha256, content], separators=(",", ":"), sort_keys=True)
+    package = latest.code.sha256
+    if (sealed := content.get("SealedCode")) is not None:
+        content["SealedCode"], package = sealed["KeyArn"], sealed["CodeSha256"]
+    text = json.dumps([package, content], separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -41,7 +44,7 @@ def check_code(given: str | None, latest: VersionRecord) -> None:
     Raises:
         AwsError: InvalidParameterValueException.
     """
-    current = documents.code_sha256(latest.code)
+    current = documents.package_sha256(latest)
     if given and given != current:
         raise invalid_parameter(
             f"CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({current}). "

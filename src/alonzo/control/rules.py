@@ -112,6 +112,8 @@ def plan_code_update(
 ) -> Configuration:
     """The configuration after UpdateFunctionCode, which may change the architecture.
 
+    What it says of the old package's seal is gone.
+
     Raises:
         AwsError: InvalidParameterValueException.
     """
@@ -121,7 +123,8 @@ def plan_code_update(
             "Please don't provide ImageUri when updating a function with packageType Zip."
         )
     check_runtime(current["Runtime"], rules, creating=False)
-    return _applied(dict(current), {"Architectures": params.get("Architectures")}, rules)
+    kept = {name: value for name, value in current.items() if name != "SealedCode"}
+    return _applied(kept, {"Architectures": params.get("Architectures")}, rules)
 
 
 def _applied(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from alonzo.control.code_keys import SealedPackages
 from alonzo.control.environment import Variables
 from alonzo.control.links import CodeLinks
 from alonzo.control.objects import read_package
@@ -39,6 +40,7 @@ class Tools:
     targets: DestinationChecks
     sources: SourceChecks
     variables: Variables
+    sealed: SealedPackages
 
     def rules(self) -> Rules:
         """The rules as of now: some depend on the date."""

@@ -19,6 +19,7 @@ from functools import partial
 from types import TracebackType
 
 from alonzo.audit.writer import AuditWriter
+from alonzo.control.code_keys import SealedPackages
 from alonzo.control.deployer import Deployer
 from alonzo.control.event_sources.reconciler import MappingReconciler
 from alonzo.control.functions import ControlPlane
@@ -139,6 +140,7 @@ class Platform:
         identities = await door.open_identities(data, store, clock, ids, config.account)
         keys = KeyRing(data.keys, clock=clock, ids=ids, identities=identities)
         blobs = BlobStore(data.blobs, data.secret("blobs"))
+        sealed = SealedPackages(blobs, data.secret("links"), ids)
         logs = LogWriter(store, clock=clock)
         stack.push_async_callback(logs.close)
         metering = Metering(store, clock, logs)
@@ -158,7 +160,7 @@ class Platform:
         )
         code = CodeTrees(
             data.trees,
-            blobs,
+            sealed,
             ids,
             clock=clock,
             unzipped_bytes_max=settings.unzipped_bytes_max,
@@ -208,10 +210,12 @@ class Platform:
         services = await self._open_services(data, store, invoker, calls, logs, metering, audit)
         provisioner = Provisioner(store, pool.provisioned)
         sources = self._event_sources(store, scope, directory, invoker, calls)
+        sealed.connect(services.secrets.encryption)
         control = ControlPlane(
             store,
             blobs,
             runtimes,
+            sealed=sealed,
             clock=clock,
             ids=ids,
             settings=settings,

@@ -24,6 +24,7 @@ from alonzo.lib import faults, zips
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.lib.tasks import TaskScope
+from alonzo.model.errors import AwsError
 from alonzo.model.functions import layers_tree
 from alonzo.model.limits import PACKAGE_ENTRIES_MAX, UNZIPPED_BYTES_MAX
 from alonzo.model.ports.code import CodeError
@@ -47,7 +48,11 @@ class Blobs(Protocol):
     """Where packages are kept."""
 
     async def read(self, sha256: str) -> bytes:
-        """The whole blob."""
+        """The whole package.
+
+        Raises:
+            AwsError: it is sealed with a key that cannot be used now.
+        """
         ...
 
 
@@ -77,7 +82,7 @@ class CodeTrees:
         self._scope = TaskScope()
         # Its own: unpacking takes seconds, and the loop's executor serves short calls.
         self._unpackers = ThreadPoolExecutor(_UNPACKERS, thread_name_prefix="unpack")
-        self._making: dict[str, asyncio.Task[str | None]] = {}
+        self._making: dict[str, asyncio.Task[str | AwsError | None]] = {}
         self._used_at_s: dict[str, float] = {}
         for unfinished in folder.glob(".*"):
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -94,6 +99,7 @@ class CodeTrees:
 
         Raises:
             CodeError: the package cannot be unpacked.
+            AwsError: it is sealed with a key that cannot be used now.
         """
         return await self._made_once(code_sha256, lambda place: self._unpack(code_sha256, place))
 
@@ -113,7 +119,7 @@ class CodeTrees:
         )
 
     async def _made_once(
-        self, name: str, make: Callable[[Path], Coroutine[None, None, str | None]]
+        self, name: str, make: Callable[[Path], Coroutine[None, None, str | AwsError | None]]
     ) -> Path:
         """The tree called ``name``. ``make`` answers why it cannot be made, or None."""
         place = self._folder / name
@@ -125,13 +131,18 @@ class CodeTrees:
                 running.add_done_callback(lambda _: self._making.pop(name, None))
             # Shielded: a caller that gives up must not take the tree from the others.
             refusal = await asyncio.shield(running)
+            if isinstance(refusal, AwsError):
+                raise refusal
             if refusal is not None:
                 raise CodeError(refusal)
         self._used_at_s[name] = self._clock.monotonic_s()
         return place
 
-    async def _unpack(self, code_sha256: str, place: Path) -> str | None:
-        data = await self._blobs.read(code_sha256)
+    async def _unpack(self, code_sha256: str, place: Path) -> str | AwsError | None:
+        try:
+            data = await self._blobs.read(code_sha256)
+        except AwsError as err:
+            return err
 
         def extract(folder: Path) -> None:
             zips.extract(

@@ -178,7 +178,6 @@ WANTED: dict[str, tuple[Any, Any]] = {
     "PackageType": ("Image", "Zip"),
     "PublishTo": ("LATEST_PUBLISHED", None),
     "RuntimeConfig": ({"RuntimeArn": "x"}, None),
-    "SourceKMSKeyArn": ("arn:x", ""),
 }
 
 
@@ -202,7 +201,7 @@ def test_every_member_of_the_requests_is_used_or_declined() -> None:
         "MemorySize", "Environment", "Tags", "Architectures", "EphemeralStorage", "LoggingConfig",
         "ZipFile", "DryRun", "RevisionId", "Publish", "SnapStart", "TenancyConfig", "Layers",
         "CodeSigningConfigArn", "VpcConfig", "FileSystemConfigs", "KMSKeyArn", "S3Bucket", "S3Key",
-        "S3ObjectVersion", "TracingConfig", "DeadLetterConfig",
+        "S3ObjectVersion", "SourceKMSKeyArn", "TracingConfig", "DeadLetterConfig",
     }  # fmt: skip
     known = used | {entry.member for entry in (*DECLINED, *DECLINED_CODE)}
     for operation in ("CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration"):
@@ -236,10 +235,6 @@ def test_every_operation_of_the_model_is_here_or_named_with_a_reason() -> None:
         (
             {"ImageUri": "x"},
             "ImageUri: Container images are not supported yet. Deploy a .zip file.",
-        ),
-        (
-            {"ZipFile": b"x", "SourceKMSKeyArn": "arn:x"},
-            "SourceKMSKeyArn: Packages are encrypted with the platform's own key.",
         ),
     ],
 )

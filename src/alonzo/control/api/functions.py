@@ -9,6 +9,7 @@ from alonzo.control import documents, machine, paging, records, rules
 from alonzo.control.api.addressing import addressed, get_function_record, get_version
 from alonzo.control.api.function_code_signing import admit_new
 from alonzo.control.api.versions import publish
+from alonzo.control.code_keys import MEMBER
 from alonzo.control.code_signing.records import attach
 from alonzo.control.layers.binding import bind, rebind
 from alonzo.control.records import FunctionRecord, VersionRecord
@@ -43,7 +44,10 @@ async def create_function(
     await check_dead_letters(tools.targets, ref.key, params["Role"], params)
     data = await tools.package(context, params["Code"], zip_file)
     code = await tools.packages.inspect(data)
-    await tools.packages.keep(data, code)
+    intake = await tools.sealed.seal(context, ref.key, params["Code"], data, code)
+    code = intake.code
+    await tools.packages.keep(intake.data, code)
+    configuration.update(intake.members)
     environment = await tools.variables.plan(context, ref.key, {}, configuration)
     if environment is not None:
         configuration["Environment"] = environment
@@ -95,16 +99,24 @@ async def get_function(
     record = await tools.variables.shown(context, record)
     answer: dict[str, Any] = {
         "Configuration": documents.described(record, arn=ref.arn),
-        "Code": {
-            "RepositoryType": "S3",
-            "Location": tools.links.url(context.endpoint, record.code.sha256),
-        },
+        "Code": await _located(tools, context, record),
     }
     if function.tags and ref.qualifier is None:
         answer["Tags"] = function.tags
     if function.reserved_concurrency is not None:
         answer["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved_concurrency}
     return answer
+
+
+async def _located(
+    tools: Tools, context: RequestContext, record: VersionRecord
+) -> Mapping[str, Any]:
+    """The FunctionCodeLocation of a version as its caller may see it."""
+    sealed = record.configuration.get("SealedCode")
+    answer = {"RepositoryType": "S3"} | ({} if sealed is None else {MEMBER: sealed["KeyArn"]})
+    if (error := await tools.sealed.hidden(context, record)) is not None:
+        return {**answer, "Error": error}
+    return {**answer, "Location": tools.links.url(context.endpoint, record.code.sha256)}
 
 
 async def get_function_configuration(

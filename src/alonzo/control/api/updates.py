@@ -41,6 +41,8 @@ async def update_function_code(
     await tools.store.read(check)
     data = await tools.package(context, params, rules.decide_code(params))
     code = await tools.packages.inspect(data)
+    intake = await tools.sealed.seal(context, ref.key, params, data, code)
+    code = intake.code
 
     def check_with_code(db: Connection) -> VersionRecord:
         record, configuration = check(db)
@@ -51,12 +53,12 @@ async def update_function_code(
             code.unzipped_bytes - record.code.unzipped_bytes,
             tools.settings.code_storage_bytes_max,
         )
-        return replace(record, configuration=configuration, code=code)
+        return replace(record, configuration={**configuration, **intake.members}, code=code)
 
     if params.get("DryRun"):
         would_be = await tools.variables.shown(context, await tools.store.read(check_with_code))
         return documents.described(would_be, arn=ref.key.arn)
-    await tools.packages.keep(data, code)
+    await tools.packages.keep(intake.data, code)
 
     def store(db: Connection) -> VersionRecord:
         record = check_with_code(db)

@@ -18,6 +18,7 @@ class CodeProvider(Protocol):
 
         Raises:
             CodeError: the package cannot be unpacked.
+            AwsError: one of Lambda's ``KMS…Exception``s: it is sealed, and cannot be opened now.
         """
         ...
 
