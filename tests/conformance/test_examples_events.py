@@ -116,7 +116,7 @@ def size_of(png):
     return struct.unpack(">II", png[16:24])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_photo_that_is_uploaded_gets_a_thumbnail(daemon, script, tmp_path, eventually):
     photos, thumbnails = deploy_thumbnails(script, tmp_path)
     s3 = daemon.client("s3")
@@ -166,7 +166,7 @@ def test_a_function_runs_at_the_time_of_its_schedule(daemon, script, eventually)
     nothing_is_left(daemon)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_canary_raises_an_alarm_once_the_url_fails(daemon, script, eventually):
     alerts = script("canary")
     lambdas, cloudwatch = daemon.client("lambda"), daemon.client("cloudwatch")

@@ -11,6 +11,9 @@ import pytest
 from alonzo.testing.functions import ADMIN_ROLE, deploy
 from alonzo.testing.waiting import eventually
 
+#: Deaths at named points take some seconds each; `make test-all` runs them.
+pytestmark = pytest.mark.nightly
+
 # A line is durable a tenth of a second after it was written. The record's own event ends later, so
 # that one whose line a kill takes is still running, and runs again.
 SINK = """

@@ -5,6 +5,9 @@ import pytest
 from alonzo.testing.functions import ADMIN_ROLE, deploy
 from alonzo.testing.waiting import eventually
 
+#: Deaths at named points take some seconds each; `make test-all` runs them.
+pytestmark = pytest.mark.nightly
+
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
 
 

@@ -7,6 +7,9 @@ import pytest
 
 from alonzo.testing.functions import PYTHON_RUNTIME, ROLE, package
 
+#: Deaths at named points take some seconds each; `make test-all` runs them.
+pytestmark = pytest.mark.nightly
+
 ONE, TWO = (package({f"python/m{number}.py": str(number)}) for number in range(2))
 
 

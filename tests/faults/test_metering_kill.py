@@ -10,6 +10,9 @@ import pytest
 from alonzo.testing.accounts import Accounts
 from alonzo.testing.functions import deploy
 
+#: Deaths at named points take some seconds each; `make test-all` runs them.
+pytestmark = pytest.mark.nightly
+
 WORK = """
 import time
 def handler(event, context):

@@ -15,6 +15,9 @@ from alonzo.testing.functions import deploy
 from alonzo.testing.residue import descendants
 from alonzo.testing.waiting import eventually
 
+#: Deaths at named points take some seconds each; `make test-all` runs them.
+pytestmark = pytest.mark.nightly
+
 TELLS = """
 import os, time
 def handler(event, context):

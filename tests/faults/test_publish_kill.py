@@ -7,6 +7,9 @@ from botocore.exceptions import BotoCoreError
 
 from alonzo.testing.functions import deploy, package
 
+#: Deaths at named points take some seconds each; `make test-all` runs them.
+pytestmark = pytest.mark.nightly
+
 ANSWER = "def handler(event, context): return {answer!r}"
 QUICK = {"Delay": 0.02, "MaxAttempts": 500}
 

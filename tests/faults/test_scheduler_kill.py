@@ -7,6 +7,9 @@ import pytest
 from alonzo.testing.callers import ACCOUNT, Household, allow, trust
 from alonzo.testing.topics import messages_of
 
+#: Deaths at named points take some seconds each; `make test-all` runs them.
+pytestmark = pytest.mark.nightly
+
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
 
 

@@ -9,6 +9,9 @@ import pytest
 
 from alonzo.testing.functions import ADMIN_ROLE, deploy
 
+#: Deaths at named points take some seconds each; `make test-all` runs them.
+pytestmark = pytest.mark.nightly
+
 #: May be cut off anywhere and begin anew, as rotation functions are to be.
 ROTATES = """
 import boto3

@@ -7,6 +7,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from alonzo.testing.callers import ACCOUNT, allow
 
+#: Deaths at named points take some seconds each; `make test-all` runs them.
+pytestmark = pytest.mark.nightly
+
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
 
 
