@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 import zipfile
@@ -11,6 +9,7 @@ import zipfile
 import pytest
 from botocore.exceptions import ClientError
 
+from alonzo.testing.aws_cli import run_all
 from alonzo.testing.callers import ACCOUNT, Household, allow, client_of, document, root_of, trust
 from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, ROLE, package
 
@@ -286,19 +285,6 @@ def test_the_owner_that_a_request_expects_must_be_the_owner(s3, bucket):
 
 
 #: Runs commands line by line in one interpreter: starting it takes longer than they do.
-RUNNER = """
-import contextlib, io, json, sys
-from awscli.clidriver import create_clidriver
-driver = create_clidriver()
-for line in sys.stdin:
-    out = io.StringIO()
-    out.buffer = io.BytesIO()
-    with contextlib.redirect_stdout(out):
-        code = driver.main(json.loads(line))
-    print(json.dumps([code, out.getvalue() + out.buffer.getvalue().decode()]), flush=True)
-"""
-
-
 def test_the_cli_makes_shows_and_removes_buckets(platform, tmp_path, function_name):
     name = function_name.lower()[-40:].strip("-")
     commands = [
@@ -314,29 +300,7 @@ def test_the_cli_makes_shows_and_removes_buckets(platform, tmp_path, function_na
         ["s3api", "list-object-versions", "--bucket", name, "--max-items", "1"],
         ["s3", "rb", f"s3://{name}", "--force"],
     ]  # fmt: skip
-    key_id, secret = platform.root_key()
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "AWS_ENDPOINT_URL": platform.endpoint,
-        "AWS_ACCESS_KEY_ID": key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_MAX_ATTEMPTS": "1",
-        "AWS_PAGER": "",
-    }
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", RUNNER],
-        input="".join(json.dumps(each) + "\n" for each in commands),
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=120,
-        check=False,
-    )
-    answers = [json.loads(line) for line in run.stdout.splitlines()]
-    assert [code for code, _ in answers] == [0] * len(commands), (answers, run.stderr)
-    printed = [text for _, text in answers]
+    printed = run_all(platform, tmp_path, commands)
     assert "PRE in/" in printed[3]
     assert json.loads(printed[5]) == {"TagSet": [{"Key": "a", "Value": "b"}]}
     assert [each["Key"] for each in json.loads(printed[6])["Contents"]] == ["b"]

@@ -2,30 +2,18 @@
 
 import json
 import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 
 import pytest
 from boto3.s3.transfer import S3Transfer, TransferConfig
 
+from alonzo.testing.aws_cli import run_all
+
 MIB = 1024 * 1024
 
+
 #: Runs commands line by line in one interpreter: starting it takes longer than they do.
-RUNNER = """
-import contextlib, io, json, sys
-from awscli.clidriver import create_clidriver
-driver = create_clidriver()
-for line in sys.stdin:
-    out = io.StringIO()
-    out.buffer = io.BytesIO()
-    with contextlib.redirect_stdout(out):
-        code = driver.main(json.loads(line))
-    print(json.dumps([code, out.getvalue() + out.buffer.getvalue().decode()]), flush=True)
-"""
-
-
 @pytest.fixture
 def s3(boto):
     return boto("s3")
@@ -82,30 +70,8 @@ def test_the_cli_copies_and_syncs(platform, bucket, tmp_path):
         ["s3", "mv", f"s3://{bucket}/y/a.txt", f"s3://{bucket}/z"],
         ["s3api", "list-objects-v2", "--bucket", bucket, "--query", "Contents[].Key"],
     ]
-    key_id, secret = platform.root_key()
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "AWS_ENDPOINT_URL": platform.endpoint,
-        "AWS_ACCESS_KEY_ID": key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_MAX_ATTEMPTS": "1",
-        "AWS_PAGER": "",
-        "LC_ALL": "C.UTF-8",
-    }
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", RUNNER],
-        input="".join(json.dumps(each) + "\n" for each in commands),
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=120,
-        check=False,
-    )
-    answers = [json.loads(line) for line in run.stdout.splitlines()]
-    assert [code for code, _ in answers] == [0] * len(commands), (answers, run.stderr)
-    assert answers[1][1] == ""
-    assert json.loads(answers[5][1]) == ["x/a.txt", "x/deep/b +ü", "y/deep/b +ü", "z"]
+    printed = run_all(platform, tmp_path, commands)
+    assert printed[1] == ""
+    assert json.loads(printed[5]) == ["x/a.txt", "x/deep/b +ü", "y/deep/b +ü", "z"]
     for name in ("a.txt", "deep/b +ü"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "in" / name).read_bytes()
