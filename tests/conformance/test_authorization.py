@@ -439,6 +439,7 @@ def test_keys_and_roles_show_when_they_were_last_used(own_platform):
     assert iam.get_role(RoleName="r")["Role"]["RoleLastUsed"]["Region"] == "us-east-1"
 
 
+@pytest.mark.nightly
 def test_identities_survive_a_kill(own_platform):
     platform = own_platform()
     household = Household(platform)

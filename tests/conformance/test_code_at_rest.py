@@ -135,6 +135,7 @@ async def blobs_of(platform):
     return [await blobs.read(sha256) for sha256 in await blobs.list_digests()]
 
 
+@pytest.mark.nightly
 def test_the_platforms_own_key_does_not_open_it_and_the_trees_are_made_again(
     own_platform,
 ):

@@ -89,6 +89,7 @@ def test_a_function_that_never_ends_is_ended_and_the_next_call_served(platform, 
     assert made.invoke(0).json == 0
 
 
+@pytest.mark.nightly
 def test_a_killed_daemon_leaves_no_process(own_platform, function_name):
     daemon = own_platform("--isolation", "gvisor")
     code = "def handler(event, context): return event\n"

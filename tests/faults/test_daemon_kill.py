@@ -89,7 +89,9 @@ def _dead(daemon, below):
     return not left
 
 
-@pytest.mark.parametrize("point", ["events.after_claim", "events.after_run"])
+@pytest.mark.parametrize(
+    "point", ["events.after_claim", pytest.param("events.after_run", marks=pytest.mark.nightly)]
+)
 def test_an_event_survives_a_death_at_any_point_of_its_run(own_platform, point):
     daemon = own_platform()
     function = deploy(daemon.client("lambda"), "recorder", RECORD)

@@ -8,6 +8,8 @@ import sqlite3
 import threading
 import time
 
+import pytest
+
 from alonzo.testing.waiting import eventually
 
 BUCKET, WRITERS, KEYS, KILLS = "load", 4, 6, 2
@@ -108,6 +110,7 @@ def counts(daemon):
         return counted, used
 
 
+@pytest.mark.nightly
 def test_objects_outlive_kills_whole_and_nothing_else_does(own_platform):
     daemon, chance = own_platform(), random.Random(5)
     daemon.client("s3").create_bucket(Bucket=BUCKET)

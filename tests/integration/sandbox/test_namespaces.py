@@ -111,8 +111,15 @@ def package(tmp_path_factory) -> Path:
     return place
 
 
+#: As root both ways run each time; here what is executed runs in ``make test-all``.
+ORDINARY_CASES = [
+    pytest.param(*case, marks=pytest.mark.nightly) if case[1] == "executed" else case
+    for case in CASES
+]
+
+
 @pytest.mark.skipif(not _user_namespaces(), reason="no user namespaces for ordinary users here")
-@pytest.mark.parametrize(("name", "way"), CASES)
+@pytest.mark.parametrize(("name", "way"), ORDINARY_CASES)
 def test_as_an_ordinary_user(name: str, way: str, package: Path) -> None:
     prefix, python, place = [], sys.executable, package
     if os.geteuid() == 0:
