@@ -1,5 +1,8 @@
 """Schedule expressions against the examples of AWS's user guides, and daylight saving."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -190,3 +193,15 @@ def test_rules_want_one_minute_and_five_minutes(expression):
 def test_what_is_no_time_zone_is_refused(zone):
     with pytest.raises(ScheduleError):
         parse("rate(1 hour)", zone)
+
+
+def test_time_zones_are_known_on_a_host_that_has_none():
+    program = "from alonzo.lib.schedules.zones import zone; print(zone('Europe/Berlin'))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONTZPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "Europe/Berlin\n", done.stderr

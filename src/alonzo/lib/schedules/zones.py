@@ -14,7 +14,7 @@ _NAME_MAX = 50
 
 @lru_cache(maxsize=1024)
 def zone(name: str) -> tzinfo:
-    """A time zone by its name in the tz database, which is the host's; UTC is always there.
+    """A time zone by its name in the tz database, which is the host's or else ``tzdata``'s.
 
     Raises:
         ScheduleError: there is none of that name.
