@@ -155,6 +155,8 @@ def _load(text: str, refusal: str) -> dict[str, Any]:
         raise PolicyError("JSON strings must not have leading spaces")
     try:
         document: Any = json.loads(text, object_pairs_hook=_unique)
+        # Halves of characters, which JSON's escapes allow: no refusal could repeat them.
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise PolicyError(refusal) from error
     if not isinstance(document, dict):

@@ -16,12 +16,12 @@ from AWS, without the place in the text that AWS names after them.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from alonzo.lib.event_operators import OPERATORS
 from alonzo.lib.event_patterns import (
     Number,
     Pattern,
@@ -97,7 +97,7 @@ def read_filter(text: str, scope: str, place: str = "") -> Filter | None:
     for entry in _entries(policy):
         _check_entry(entry, place)
     try:
-        return Filter(parse(text, {"cidr": _cidr}), scope)
+        return Filter(parse(text, {"cidr": OPERATORS["cidr"]}), scope)
     except PatternError as error:
         raise invalid(f"{place}{error}") from error
 
@@ -244,17 +244,10 @@ def _shown(value: Any) -> str:
 
 
 def _check_cidr(_name: str, operand: Any, place: str) -> None:
-    if type(operand) is not str:
-        raise invalid(f"{place}prefix match pattern must be a string")
-    address, slash, bits = operand.partition("/")
-    if not slash or "/" in bits:
-        raise invalid(f"{place}Malformed CIDR, one '/' required")
-    if not (bits.isascii() and bits.isdigit()):
-        raise invalid(f"{place}Malformed CIDR, mask bits must be an integer")
     try:
-        ipaddress.ip_network(operand, strict=False)
-    except ValueError as error:
-        raise invalid(f"{place}Nonstandard IP address: {address[:100]}") from error
+        OPERATORS["cidr"](operand, "")
+    except PatternError as error:
+        raise invalid(f"{place}{error}") from error
 
 
 _CHECKS: Mapping[str, Callable[[str, Any, str], None]] = {
@@ -264,18 +257,3 @@ _CHECKS: Mapping[str, Callable[[str, Any, str], None]] = {
     "exists": _check_exists,
     "numeric": _check_numeric,
 }
-
-
-def _cidr(operand: Any, _path: str) -> Callable[[Any], bool]:
-    """The operator for addresses; ``_check_cidr`` has seen the operand."""
-    network = ipaddress.ip_network(operand, strict=False)
-
-    def is_within(value: Any) -> bool:
-        if type(value) is not str:
-            return False
-        try:
-            return ipaddress.ip_address(value) in network
-        except ValueError:
-            return False
-
-    return is_within

@@ -185,3 +185,8 @@ def test_a_trust_policy_of_any_version():
 def test_a_resource_based_policy_needs_principals():
     assert refusal_of(read_resource_based, document()) == "Missing required field Principal"
     assert read_resource_based(json.dumps(document(statement(Principal="*"))))[1].allows
+
+
+def test_a_document_with_half_a_character_is_none():
+    value = document(statement(Principal="*", Action="\ud800:Get"))
+    assert refusal_of(read_resource_based, value) == "Syntax errors in policy."
