@@ -12,9 +12,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, cast
 
-from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
-
 from alonzo.lib.clock import iso_ms
+from alonzo.model.service_models import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
 #: What stands in a record where a secret was. Source: CloudTrail's own records.
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"

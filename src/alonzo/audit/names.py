@@ -131,6 +131,7 @@ DATA_EVENTS: Mapping[str, frozenset[str]] = {
             "PutObjectTagging",
             "RestoreObject",
             "SelectObjectContent",
+            "UpdateObjectEncryption",
             "UploadPart",
             "UploadPartCopy",
         }

@@ -10,7 +10,10 @@ the browser trusts it. Two ways, two answers:
 
 Who signs is past both: the signature covers the host, and no page can make one. So all of this is
 for platforms with ``--auth off``, and the first for what is served unsigned. An address in
-``Host`` is never refused: no name can be made to lead there in a browser's eyes. Pure.
+``Host`` is never refused: no name can be made to lead there in a browser's eyes. Nor is a
+host prefix of the SDKs (``host_prefixes.py``) before an address or a known name without a dot: they
+are in no public DNS either. Names with a dot are taken as they were given: before one right below a
+public suffix, ``stream-`` would make the name of somebody else's site. Pure.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from urllib.parse import urlsplit
 
 from alonzo.edge.function_urls.address import is_url_host
 from alonzo.edge.http1.head import Head
+from alonzo.model.host_prefixes import without_prefix
 
 #: Names of this machine in every browser. Source: RFC 6761, 6.3.
 _LOCALHOST = "localhost"
@@ -81,7 +85,13 @@ class HostRules:
         if text.startswith("["):
             return _is_address(text[1:].partition("]")[0])
         name = text.partition(":")[0].rstrip(".")
-        if name in self._names or _is_address(name) or (self._bare and name and "." not in name):
+        if _is_address(name) or self._is_name(name):
+            return True
+        plain = without_prefix(name)
+        return _is_address(plain) or ("." not in plain and self._is_name(plain))
+
+    def _is_name(self, name: str) -> bool:
+        if name in self._names or (self._bare and name and "." not in name):
             return True
         return any(name.endswith(f".{known}") for known in self._names)
 
@@ -117,7 +127,8 @@ class HostRules:
         name = host.partition(":")[0]
         if _is_address(host[1:].partition("]")[0] if host.startswith("[") else name):
             return _is_loopback(host)
-        return bool(host) and self.knows(host.encode("latin-1"))
+        # Nor is a host prefix: no pages are there.
+        return self._is_name(name.lower().rstrip("."))
 
 
 def _is_address(text: str) -> bool:

@@ -15,9 +15,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from botocore.exceptions import DataNotFoundError, UnknownServiceError
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
+import botocore
+
+from alonzo.model.service_models import ServiceModel
+
+#: botocore's own models. Nothing of its code is needed, which takes its time and 4.5 MiB.
+_DATA = Path(botocore.__file__).parent / "data"
 
 #: The metadata of every model are within so much of its beginning.
 _HEAD_BYTES = 8192
@@ -247,13 +250,11 @@ def _without_documentation(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _path(name: str) -> Path:
     # Only the models that botocore ships: one in the user's home must not change what we serve.
-    data = Path(Loader.BUILTIN_DATA_PATH)
-    loader = Loader(extra_search_paths=[str(data)], include_default_search_paths=False)
-    try:
-        version = loader.determine_latest_version(name, "service-2")
-    except (DataNotFoundError, UnknownServiceError) as error:
-        raise KeyError(name) from error
-    return data / name / version / "service-2.json"
+    # Versions are dates, so the last is the newest.
+    found = max((_DATA / name).glob("*/service-2.json*"), default=None)
+    if found is None:
+        raise KeyError(name)
+    return found.parent / "service-2.json"
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -25,9 +25,8 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
-    from botocore.model import ServiceModel
-
     from alonzo.model.http import HttpRequest
+    from alonzo.model.service_models import ServiceModel
 
 _RPC_PATH = re.compile(rb"/service/([^/]+)/operation/([^/]+)")
 _REGION = re.compile(r"(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d")

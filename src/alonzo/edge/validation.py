@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
-
 from alonzo.edge.patterns import compile_pattern
 from alonzo.model.errors import AwsError
+from alonzo.model.service_models import ListShape, MapShape, Shape, StringShape, StructureShape
 
 #: Characters of a value that an error message repeats.
 ECHO_CHARS_MAX = 4096

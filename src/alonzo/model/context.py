@@ -55,9 +55,12 @@ class RequestContext:
     """What every operation gets beside its parameters.
 
     ``endpoint`` is the base URL as the caller addressed it (``http://127.0.0.1:4566``), for links
-    in answers. ``trace_header`` is the caller's ``X-Amzn-Trace-Id``. ``source_arn`` is on whose
-    behalf a service calls, a topic's for one; it may be another account's. ``user_agent`` and
-    ``referer`` are headers of the request, which anybody may make up.
+    in answers. ``is_signed_old``: with Signature Version 2, as old presigned URLs of S3 are.
+    ``is_form``: it came as an upload to S3 from a browser's form. ``if_range`` is the header of
+    that name, which no service model knows. ``from_sandbox``: over the loopback of an environment.
+    ``trace_header`` is the caller's ``X-Amzn-Trace-Id``. ``source_arn`` is on whose behalf a
+    service calls, a topic's for one; it may be another account's. ``user_agent`` and ``referer``
+    are headers of the request, which anybody may make up.
     """
 
     request_id: str
@@ -70,3 +73,7 @@ class RequestContext:
     source_arn: str | None = None
     user_agent: str | None = None
     referer: str | None = None
+    is_signed_old: bool = False
+    is_form: bool = False
+    from_sandbox: bool = False
+    if_range: str | None = None

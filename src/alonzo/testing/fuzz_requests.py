@@ -12,10 +12,17 @@ from urllib.parse import urlsplit
 
 import cbor2
 from botocore.awsrequest import create_request_object, prepare_request_dict
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.loaders import Loader
+from botocore.model import (
+    ListShape,
+    MapShape,
+    OperationModel,
+    ServiceModel,
+    Shape,
+    StructureShape,
+)
 from botocore.serialize import create_serializer
 
-from alonzo.edge.models import service_model
 from alonzo.model.http import HttpRequest
 from alonzo.testing.fuzzing import mutated, mutated_tree
 
@@ -51,7 +58,9 @@ _NUMBERS = (0, 1, -1, 2, 3, 10, 128, 900, 10_000, 2**31 - 1, -(2**31), 2**63 - 1
 
 @functools.cache
 def _operations(service: str) -> tuple[OperationModel, ...]:
-    model = service_model(service)
+    # botocore's own, which its serializers know. Without extras of its clients, which we have not.
+    loader = Loader(include_default_extras=False)
+    model = ServiceModel(loader.load_service_model(service, "service-2"), service)
     every = (model.operation_model(name) for name in model.operation_names)
     return tuple(
         each for each in every if not each.has_event_stream_input | each.has_event_stream_output

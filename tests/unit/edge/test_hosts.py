@@ -41,6 +41,23 @@ def test_a_name_without_a_dot_is_known_unless_only_this_machine_is() -> None:
 
 @pytest.mark.parametrize(
     "host",
+    ["stream-127.0.0.1:4566", "Stream-localhost:4566", "streaming-10.9.8.7", "stream-localhost."],
+)
+def test_a_host_prefix_of_the_sdks_may_stand_before_an_address_or_a_name(host: str) -> None:
+    assert OURS.refusal(head(host=host)) is None
+    assert THIS_MACHINE.refusal(head(host=host)) is None
+    assert THIS_MACHINE.refusal_of_page(head(origin=f"http://{host}")) is not None
+
+
+def test_a_host_prefix_opens_no_name_that_somebody_else_may_have() -> None:
+    for host in ("stream-alonzo.example", "stream-127.0.0.1.example.org", "sync-127.0.0.1"):
+        assert OURS.refusal(head(host=host)) is not None
+    for host in ("stream-evil", "stream-", "stream-stream-localhost"):
+        assert THIS_MACHINE.refusal(head(host=host)) is not None
+
+
+@pytest.mark.parametrize(
+    "host",
     [
         *("evil.example", "evil.example:4566", "notlocalhost.example", "localhost.evil.example"),
         *("xalonzo.example", "127.0.0.1.evil.example", "127.0.0.1.nip.io", "0x7f.1", "."),

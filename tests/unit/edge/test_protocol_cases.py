@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.awsrequest import HeadersDict
-from botocore.model import ServiceModel
 from botocore.parsers import create_parser
 
 from alonzo.edge.protocols.cbor import CborCodec
@@ -25,6 +24,7 @@ from alonzo.edge.protocols.rest_json import RestJsonCodec
 from alonzo.edge.protocols.rest_xml import RestXmlCodec
 from alonzo.model.errors import AwsError
 from alonzo.model.http import HttpRequest
+from alonzo.model.service_models import ServiceModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -165,7 +165,8 @@ def check_error(codec: Codec, case: dict[str, Any], protocol: str) -> str | None
     found = read_back(protocol, response, operation.output_shape, operation.name)["Error"]
     if (found["Code"], found["Message"] or "") != (case["errorCode"], message):
         return f"{case['errorCode']} {message!r} became {found}"
-    shape = codec.service.shape_for_error_code(case["errorCode"])
+    errors = codec.service.error_shapes
+    shape = next((each for each in errors if each.error_code == case["errorCode"]), None)
     members = plain(read_back(protocol, response, shape, operation.name))
     wanted = plain(case.get("error", {}))
     lost = {key: value for key, value in wanted.items() if members.get(key) != value}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.model import ServiceModel
 
 from alonzo.edge.models import service_model
 from alonzo.edge.validation import ECHO_CHARS_MAX, FAILURES_MAX, Constraints
 from alonzo.model.errors import AwsError
+from alonzo.model.service_models import ServiceModel
 
 SHAPES: dict[str, Any] = {
     "Input": {
@@ -47,7 +47,7 @@ SHAPES: dict[str, Any] = {
     "Data": {"type": "blob", "max": 2},
     "Anything": {"type": "structure", "members": {}, "document": True},
 }
-MODEL = ServiceModel({"metadata": {}, "operations": {}, "shapes": SHAPES})
+MODEL = ServiceModel({"metadata": {}, "operations": {}, "shapes": SHAPES}, "example")
 SHORT = "Member must have length greater than or equal to 2"
 PATTERN = "Member must satisfy regular expression pattern: [a-z]+"
 NULL = "Member must not be null"

@@ -20,9 +20,8 @@ from alonzo.edge.protocols.rest_xml import RestXmlCodec
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from botocore.model import ServiceModel
-
     from alonzo.model.http import HttpRequest
+    from alonzo.model.service_models import ServiceModel
 
 __all__ = ["Codec", "codec_for"]
 

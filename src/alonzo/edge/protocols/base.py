@@ -21,9 +21,8 @@ from alonzo.model.errors import AwsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from botocore.model import OperationModel, ServiceModel, Shape
-
     from alonzo.model.http import HttpRequest, HttpResponse
+    from alonzo.model.service_models import OperationModel, ServiceModel, Shape
 
 
 class Codec(Protocol):

@@ -24,9 +24,8 @@ from alonzo.edge.protocols.scalars import (
 from alonzo.edge.protocols.trees import Leaf, TreeDocuments
 
 if TYPE_CHECKING:
-    from botocore.model import OperationModel, ServiceModel
-
     from alonzo.model.http import HttpRequest
+    from alonzo.model.service_models import OperationModel, ServiceModel
 
 #: Containers inside each other; cbor2 counts them.
 DEPTH_MAX = 200

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from botocore.model import Shape
+    from alonzo.model.service_models import Shape
 
 #: Converts one value; None never reaches it.
 Converter = Callable[[Any], Any]

@@ -21,7 +21,7 @@ from alonzo.edge.protocols.scalars import (
 from alonzo.edge.protocols.trees import Leaf, TreeDocuments
 
 if TYPE_CHECKING:
-    from botocore.model import Shape
+    from alonzo.model.service_models import Shape
 
 
 def _string(value: Any) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.model import ServiceModel, StructureShape
-
 from alonzo.edge import models
+from alonzo.model.service_models import ServiceModel, StructureShape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,10 +92,8 @@ class ErrorIndex:
                 shape=None,
             )
         trait: Mapping[str, Any] = shape.metadata.get("error", {})
-        # botocore shows this flag of the model nowhere else.
-        model: Mapping[str, Any] = vars(shape)["_shape_model"]
         status = int(
-            trait.get("httpStatusCode") or error.status or (500 if model.get("fault") else 400)
+            trait.get("httpStatusCode") or error.status or (500 if shape.is_our_fault else 400)
         )
         return ErrorFacts(
             name=shape.name,
@@ -108,7 +105,7 @@ class ErrorIndex:
 
 
 def _error_shapes(service: ServiceModel) -> dict[str, StructureShape]:
-    shapes = [shape for shape in service.error_shapes if isinstance(shape, StructureShape)]
+    shapes = service.error_shapes
     by_code = {str(shape.error_code): shape for shape in shapes}
     # A shape's own name wins over the same word used as another shape's code.
     return by_code | {shape.name: shape for shape in shapes}

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.model import Shape, StructureShape
-
 from alonzo.edge.protocols.malformed import Malformed
 from alonzo.edge.protocols.scalars import bytes_of, moment_of
 from alonzo.model.errors import AwsError, PlatformError
+from alonzo.model.service_models import Shape, StructureShape
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -12,14 +12,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from alonzo.edge.protocols.malformed import Malformed
 from alonzo.edge.protocols.query_strings import decode_percent
 from alonzo.edge.protocols.scalars import text_decoder, text_encoder
+from alonzo.model.service_models import ListShape, MapShape, Shape, StructureShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+#: Conditions that count for nothing where they cannot be read (RFC 9110, 13.1.3 and 13.1.4).
+_VOID_CONDITIONS = frozenset({b"if-modified-since", b"if-unmodified-since"})
 
 #: One entry of a header list: quoted, or up to the next comma.
 _LIST_ENTRY = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
@@ -47,7 +50,11 @@ class RequestBindings:
         elif location == "querystring":
             self._query.append((name, wire_name, _query_reader(member)))
         elif location == "header":
-            self._headers.append((name, wire_name.lower().encode(), _header_reader(member)))
+            read = _header_reader(member)
+            header_name = wire_name.lower().encode()
+            if header_name in _VOID_CONDITIONS:
+                read = _or_none(read)
+            self._headers.append((name, header_name, read))
         elif location == "headers":
             self._prefixes.append((name, wire_name.lower().encode()))
 
@@ -77,8 +84,8 @@ class RequestBindings:
                 params[name] = rest if is_multi else {key: v[0] for key, v in rest.items()}
         for name, header_name, read_header in self._headers:
             raw = headers.get(header_name)
-            if raw is not None:
-                params[name] = read_header(decode_header(raw))
+            if raw is not None and (value := read_header(decode_header(raw))) is not None:
+                params[name] = value
         for name, prefix in self._prefixes:
             found_headers = {
                 key[len(prefix) :].decode("latin-1"): decode_header(raw)
@@ -114,6 +121,16 @@ def _header_reader(member: Shape) -> Callable[[str], Any]:
         split = _split_dates if _is_http_date(member.member) else _split_list
         return lambda text: [decode(entry) for entry in split(text)]
     return text_decoder(member)
+
+
+def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def read_if_it_can_be(text: str) -> Any:
+        try:
+            return read(text)
+        except Malformed:
+            return None
+
+    return read_if_it_can_be
 
 
 def _json_header(text: str) -> Any:

@@ -9,9 +9,8 @@ from alonzo.edge.protocols.documents import json_documents
 from alonzo.edge.protocols.rpc import RpcCodec
 
 if TYPE_CHECKING:
-    from botocore.model import OperationModel, ServiceModel
-
     from alonzo.model.http import HttpRequest
+    from alonzo.model.service_models import OperationModel, ServiceModel
 
 
 class JsonCodec(RpcCodec):

@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
-from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
-
 from alonzo.edge import models
 from alonzo.edge.protocols.base import GuardedCodec
 from alonzo.edge.protocols.compiler import Converter, ShapeCompiler
@@ -20,6 +18,14 @@ from alonzo.edge.protocols.scalars import text_decoder
 from alonzo.edge.protocols.xml import XmlDocuments, error_elements, escape
 from alonzo.model.errors import AwsError
 from alonzo.model.http import HttpRequest, HttpResponse
+from alonzo.model.service_models import (
+    ListShape,
+    MapShape,
+    OperationModel,
+    ServiceModel,
+    Shape,
+    StructureShape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.model import OperationModel, ServiceModel, StructureShape
-
 from alonzo.edge.protocols.base import Documents, GuardedCodec, unknown_operation
 from alonzo.edge.protocols.event_stream import EventStreamWriter
 from alonzo.edge.protocols.http_bindings import RequestBindings, ResponseBindings, is_in_body
@@ -13,6 +11,7 @@ from alonzo.edge.protocols.malformed import Malformed
 from alonzo.edge.protocols.query_strings import parse_pairs
 from alonzo.edge.protocols.rest_router import RestRouter
 from alonzo.model.http import HttpRequest, HttpResponse
+from alonzo.model.service_models import OperationModel, ServiceModel, StructureShape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

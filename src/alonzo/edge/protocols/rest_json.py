@@ -9,10 +9,9 @@ from alonzo.edge.protocols.rest import RestCodec
 from alonzo.model.http import HttpResponse
 
 if TYPE_CHECKING:
-    from botocore.model import ServiceModel
-
     from alonzo.edge.protocols.errors import ErrorFacts
     from alonzo.model.errors import AwsError
+    from alonzo.model.service_models import ServiceModel
 
 
 class RestJsonCodec(RestCodec):

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from botocore.model import OperationModel, ServiceModel, StructureShape
+from alonzo.model.service_models import OperationModel, ServiceModel, StructureShape
 
 #: Segments of a path that are looked at; a key of S3 may be of 1,024 slashes.
 SEGMENTS_MAX = 1100

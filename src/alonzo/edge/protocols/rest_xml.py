@@ -9,15 +9,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from alonzo.edge.protocols.rest import RestCodec
-from alonzo.edge.protocols.s3_documents import as_s3_writes
+from alonzo.edge.protocols.s3_documents import as_s3_writes, nodes_max
 from alonzo.edge.protocols.xml import DECLARATION, XmlDocuments, error_elements, escape
 from alonzo.model.http import HttpResponse
 
 if TYPE_CHECKING:
-    from botocore.model import OperationModel, ServiceModel
-
     from alonzo.edge.protocols.errors import ErrorFacts
     from alonzo.model.errors import AwsError
+    from alonzo.model.service_models import OperationModel, ServiceModel
 
 #: What S3 calls errors that are common to all services. Source: S3 API reference, error responses.
 _S3_CODES: Mapping[str, tuple[str, int]] = {
@@ -38,9 +37,10 @@ class RestXmlCodec(RestCodec):
 
     def __init__(self, service: ServiceModel) -> None:
         namespace = service.metadata.get("xmlNamespace")
-        self._xml = XmlDocuments(namespace if isinstance(namespace, str) else None)
-        super().__init__(service, self._xml)
+        name = namespace if isinstance(namespace, str) else None
         self._is_s3 = service.service_name == "s3"
+        self._xml = XmlDocuments(name, nodes_max) if self._is_s3 else XmlDocuments(name)
+        super().__init__(service, self._xml)
         self.request_id_header = "x-amz-request-id" if self._is_s3 else "x-amzn-RequestId"
 
     def render(
@@ -74,6 +74,7 @@ class RestXmlCodec(RestCodec):
         code, status = _S3_CODES.get(error.code, (facts.query_code, facts.status))
         headers = headers | facts.headers(error) | {"x-amz-id-2": _host_id(request_id)}
         if status in _BODILESS:
+            del headers["Content-Type"]
             return HttpResponse(status, headers)
         members = {"Code": code, "Message": error.message, **error.members}
         members |= {"RequestId": request_id, "HostId": _host_id(request_id)}

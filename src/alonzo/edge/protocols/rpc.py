@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.model import OperationModel, ServiceModel, StructureShape
-
 from alonzo.edge import models
 from alonzo.edge.protocols.base import GuardedCodec, unknown_operation
 from alonzo.edge.protocols.event_stream import EventStreamWriter
 from alonzo.model.http import HttpResponse
+from alonzo.model.service_models import OperationModel, ServiceModel, StructureShape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

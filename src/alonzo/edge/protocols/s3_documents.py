@@ -1,4 +1,6 @@
-"""What the documents of S3's answers are called, which its service model does not say. Pure.
+"""What S3's service model does not say of documents: names in answers, how much may be in requests.
+
+Pure.
 
 botocore looks at no root element; SDKs in other languages do.
 
@@ -22,6 +24,7 @@ _ROOTS: Mapping[str, bytes] = {
     "GetBucketRequestPayment": b"RequestPaymentConfiguration",
     "GetBucketTagging": b"Tagging",
     "GetBucketVersioning": b"VersioningConfiguration",
+    "GetObjectAcl": b"AccessControlPolicy",
     "GetObjectAttributes": b"GetObjectAttributesResponse",
     "GetObjectTagging": b"Tagging",
     "ListBuckets": b"ListAllMyBucketsResult",
@@ -40,6 +43,21 @@ _DOCUMENT = re.compile(
     re.DOTALL,
 )
 _LOCATION = re.compile(rb"<LocationConstraint>([^<]*)</LocationConstraint>")
+
+
+#: Elements and attributes of documents, by their shapes: 1,000 keys, 10,000 parts, 1,000 rules, and
+#: what may be said of each.
+_NODES_MAX: Mapping[str, int] = {
+    "BucketLifecycleConfiguration": 50_000,
+    "CompletedMultipartUpload": 60_000,
+    "Delete": 10_000,
+}
+_OTHER_NODES_MAX = 10_000
+
+
+def nodes_max(shape: str) -> int:
+    """How many elements and attributes a document of that shape may have."""
+    return _NODES_MAX.get(shape, _OTHER_NODES_MAX)
 
 
 def as_s3_writes(operation: str, body: bytes) -> bytes:

@@ -19,7 +19,7 @@ from alonzo.edge.protocols.malformed import Malformed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from botocore.model import Shape
+    from alonzo.model.service_models import Shape
 
 #: Smallest and largest value, by integral shape type.
 INTEGER_BOUNDS = {"integer": (-(1 << 31), (1 << 31) - 1), "long": (-(1 << 63), (1 << 63) - 1)}

@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
-
 from alonzo.edge.protocols.compiler import Converter, ShapeCompiler
 from alonzo.edge.protocols.malformed import Malformed
 from alonzo.edge.protocols.scalars import unexpected
 from alonzo.model.errors import AwsError, PlatformError
+from alonzo.model.service_models import ListShape, MapShape, Shape, StructureShape
 
 if TYPE_CHECKING:
     from alonzo.edge.protocols.errors import ErrorFacts

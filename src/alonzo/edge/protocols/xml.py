@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
-
 from alonzo.edge.protocols.compiler import Converter, ShapeCompiler
 from alonzo.edge.protocols.malformed import Malformed
 from alonzo.edge.protocols.scalars import text_decoder, text_encoder
 from alonzo.model.errors import AwsError, PlatformError
+from alonzo.model.service_models import ListShape, MapShape, Shape, StructureShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,8 +59,8 @@ class Element:
         return "".join(self.pieces)
 
 
-def parse_xml(body: bytes) -> Element:
-    """The root element. Raises ``Malformed``."""
+def parse_xml(body: bytes, nodes_max: int = NODES_MAX) -> Element:
+    """The root element. Raises ``Malformed``. ``nodes_max``: elements and attributes."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
     root = Element("", {})
@@ -73,7 +72,7 @@ def parse_xml(body: bytes) -> Element:
             raise Malformed("The XML is nested too deeply")
         nonlocal nodes
         nodes += 1 + len(attributes)
-        if nodes > NODES_MAX:
+        if nodes > nodes_max:
             raise Malformed("The XML has too many elements")
         element = Element(_local(tag), {_local(name): value for name, value in attributes.items()})
         path[-1].children.append(element)
@@ -109,14 +108,20 @@ class XmlDocuments:
     content_type = "application/xml"
     empty = b""
 
-    def __init__(self, namespace: str | None = None) -> None:
+    def __init__(
+        self,
+        namespace: str | None = None,
+        nodes_max: Callable[[str], int] = lambda _shape: NODES_MAX,
+    ) -> None:
+        """``nodes_max`` answers how many elements a document of a shape may have."""
         self._namespace = namespace
+        self._nodes_max = nodes_max
         self._read = ShapeCompiler(_reader)
         self._write = ShapeCompiler(_writer)
 
     def read(self, shape: Shape, body: bytes) -> Any:
         """The value of a shape. Raises ``Malformed``."""
-        return self._read(shape)(parse_xml(body))
+        return self._read(shape)(parse_xml(body, self._nodes_max(shape.name)))
 
     def write(self, shape: Shape, value: Any) -> bytes:
         """A whole document, its root named as the shape says."""

@@ -11,7 +11,6 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from alonzo.invoke.traces.spans import Span, document
@@ -66,7 +65,7 @@ class SpanExporter:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
             try:
                 await asyncio.to_thread(self._send, document(batch))
-            except (OSError, HTTPException) as error:
+            except OSError as error:
                 if not self._failing:  # Once is enough to know.
                     log.warning("traces.not_sent", extra={"error": str(error)})
                 self._failing = True
@@ -74,6 +73,14 @@ class SpanExporter:
             self._failing = False
 
     def _send(self, body: bytes) -> None:
+        """Send one request.
+
+        Raises:
+            OSError: the collector does not take it.
+        """
+        # Few platforms have a collector, and this is half a MiB.
+        from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
         url = urlsplit(self._collector.url)
         kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
         connection = kind(url.hostname or "", url.port, timeout=REQUEST_S_MAX)
@@ -83,7 +90,9 @@ class SpanExporter:
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
             answer.read()
+        except HTTPException as error:
+            raise OSError(f"the collector answered {error!r}") from error
         finally:
             connection.close()
         if answer.status >= 300:
-            raise HTTPException(f"the collector answered {answer.status}")
+            raise OSError(f"the collector answered {answer.status}")

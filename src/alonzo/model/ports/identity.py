@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from alonzo.lib.policies.compiled import Policy
+from alonzo.model.access import Access
 from alonzo.model.context import Principal, RequestContext
+from alonzo.model.errors import AwsError
 from alonzo.model.invocations import InvokeRequest
 from alonzo.model.sessions import RoleRequest, WebIdentity
 
@@ -95,6 +97,19 @@ class Authorizer(Protocol):
         ...
 
 
+class Judge(Protocol):
+    """Decides a single access, for operations that do as much as their caller may.
+
+    Implemented by ``services/iam``.
+    """
+
+    async def refusal(
+        self, context: RequestContext, service: str, access: Access
+    ) -> AwsError | None:
+        """Why the access is refused, in the words of the service; None: it may pass."""
+        ...
+
+
 class RoleTrust(Protocol):
     """Knows whom roles let in. Implemented by ``services/iam``."""
 
@@ -159,6 +174,11 @@ class Encryption(Protocol):
     ``service`` is the one that asks, by the name in its endpoint (``ssm``).
     """
 
+    @property
+    def generation(self) -> int:
+        """Grows with every change of any key, its policy, aliases or grants."""
+        ...
+
     async def seal(
         self,
         context: RequestContext,
@@ -175,6 +195,22 @@ class Encryption(Protocol):
 
         Raises:
             AwsError: KMS refuses: no such key, not enabled, not allowed.
+        """
+        ...
+
+    async def check_seal(
+        self,
+        context: RequestContext,
+        key_id: str,
+        encryption_context: Mapping[str, str],
+        *,
+        service: str,
+        action: str = "GenerateDataKey",
+    ) -> None:
+        """Whether the caller may seal with that key; nothing is sealed.
+
+        Raises:
+            AwsError: not allowed.
         """
         ...
 
