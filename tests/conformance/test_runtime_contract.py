@@ -18,6 +18,7 @@ import pytest
 
 from alonzo.daemon import catalog
 from alonzo.daemon.config import Config
+from alonzo.testing.dotnet import package_into
 from alonzo.testing.java import compile_into, oldest_compiler
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
@@ -133,6 +134,12 @@ def deploy(function, runtime, tmp_path, request):
             classes = compile_into(tmp_path, folder.glob("*.java"))
             files = {path.name: path.read_bytes() for path in classes.glob("*.class")}
             configuration = {"Handler": JAVA_HANDLERS[what], "MemorySize": 256, **configuration}
+        if family == "dotnet":
+            assembly = what.capitalize()
+            package = package_into(tmp_path, FUNCTIONS / f"dotnet/built/{assembly}.dll")
+            files = {path.name: path.read_bytes() for path in package.iterdir()}
+            handler = f"{assembly}::Function::Handler"
+            configuration = {"Handler": handler, "MemorySize": 256, **configuration}
         if runtime == NODE_CLIENT:
             files |= request.getfixturevalue("node_client")
             return function(files, Runtime="provided.al2023", **configuration)

@@ -131,7 +131,7 @@ def _sdk_rows(places: SearchPlaces) -> Iterator[Row]:
 @runtime.command("install")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def install(names: tuple[str, ...]) -> None:
-    """Install runtimes by name: nodejs22.x, python3.12, java21, nodejs-sdk, python-sdk.
+    """Install runtimes by name: nodejs22.x, python3.12, java21, dotnet8, nodejs-sdk, python-sdk.
 
     They come through pip, npm, uv or pyenv, into $ALONZO_TOOLS_DIR, by default
     ~/.cache/alonzo/tools. A platform that runs finds them without a restart.

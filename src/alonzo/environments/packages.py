@@ -46,6 +46,7 @@ class Packages:
         launch = self._launches.get(version.key, {}).get(version.generation)
         if launch is None:
             launch = await self.launch(version.runtime, code)
+            launch = launch.for_handler(version.handler)
             if version.key not in self._launches and len(self._launches) >= _FUNCTIONS_MAX:
                 self._launches.pop(next(iter(self._launches)))
             self._launches.setdefault(version.key, {})[version.generation] = launch

@@ -73,6 +73,9 @@ class Launch:
     ``parks_with`` names variables that must have their values when the process is parked: it then
     serves only functions with the same. ``parked_bytes`` is what one takes of the host's memory,
     and ``led``: it cannot change its own working folder, so its sandbox has to.
+
+    ``program`` is how a function is started whose handler names no method (``::``) but a program of
+    its package, which brings its own runtime client; None: no such thing in this language.
     """
 
     argv: tuple[str, ...]
@@ -86,6 +89,11 @@ class Launch:
     parks_with: tuple[str, ...] = ()
     parked_bytes: int = PARKED_BYTES
     led: bool = False
+    program: Launch | None = None
+
+    def for_handler(self, handler: str) -> Launch:
+        """How to start a function with that handler."""
+        return self if self.program is None or "::" in handler else self.program
 
     def must_start_with(self, variables: Iterable[str]) -> bool:
         """Whether one of a function's own ``variables``, given by name, is a start variable."""

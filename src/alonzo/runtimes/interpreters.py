@@ -13,6 +13,7 @@ its own file, and ``LD_LIBRARY_PATH`` leads to ``/var/lang/lib``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -43,13 +44,14 @@ class SearchPlaces:
 
     ``extra`` are further folders of installations, first of all the one that
     ``alonzo runtime install`` fills. ``base_prefix`` is the prefix of the interpreter that runs the
-    daemon, never a virtual environment's.
+    daemon, never a virtual environment's. ``dotnet_root`` is what ``DOTNET_ROOT`` names.
     """
 
     path: tuple[Path, ...] = ()
     home: Path | None = None
     base_prefix: Path | None = None
     extra: tuple[Path, ...] = ()
+    dotnet_root: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +180,12 @@ def installations(files: Iterable[Path]) -> Iterator[Interpreter]:
         ):
             continue
         seen.add(real)
-        if _is_elf(real) and readable(real, program=True) and readable(prefix):
+        if is_elf(real) and readable(real, program=True) and readable(prefix):
             yield Interpreter(real, prefix)
 
 
-def _is_elf(file: Path) -> bool:
+def is_elf(file: Path) -> bool:
+    """Whether it is a program itself, not a script that starts one."""
     try:
         with file.open("rb") as stream:
             return stream.read(4) == b"\x7fELF"
@@ -214,8 +217,14 @@ def system_folders() -> list[Path]:
 
 
 def newest_first(folders: Iterable[Path]) -> list[Path]:
-    """By the numbers in the path, the highest first: 3.12.10 before 3.12.9."""
-    return sorted(folders, key=lambda f: [int(n) for n in re.findall(r"\d+", str(f))], reverse=True)
+    """By the numbers in the path, the highest first: 3.12.10 before 3.12.9.
+
+    What we may not look into, like a folder of root's in our PATH, has none.
+    """
+    found: list[Path] = []
+    with contextlib.suppress(OSError):
+        found.extend(folders)
+    return sorted(found, key=lambda f: [int(n) for n in re.findall(r"\d+", str(f))], reverse=True)
 
 
 def _first_that_answers(

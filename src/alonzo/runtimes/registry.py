@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alonzo.runtimes.base import RuntimeUnavailableError
+from alonzo.runtimes.dotnet import DotnetFamily
+from alonzo.runtimes.dotnets import Dotnets
 from alonzo.runtimes.interpreters import Nodes, Pythons
 from alonzo.runtimes.java import JavaFamily
 from alonzo.runtimes.jvms import Jvms
@@ -30,6 +32,7 @@ def families(places: SearchPlaces) -> tuple[RuntimeFamily, ...]:
         NodejsFamily(Nodes(places), places.extra),
         RubyFamily(Rubies(places)),
         JavaFamily(Jvms(places)),
+        DotnetFamily(Dotnets(places)),
         ProvidedFamily(),
         *UNSUPPORTED,
     )

@@ -12,11 +12,8 @@ if TYPE_CHECKING:
 
     from alonzo.runtimes.base import RuntimeIdentifier
 
-_ADVICE = "package it with its runtime client as an executable `bootstrap` and use provided.al2023."
-
 #: Why each family does not run, and what to do about it.
 REASONS = {
-    "dotnet": f".NET functions do not run here yet: {_ADVICE}",
     "go": "go1.x functions do not run here: build an executable `bootstrap` for provided.al2023.",
     "custom": "Customer-managed runtimes do not run here yet: use provided.al2023.",
 }

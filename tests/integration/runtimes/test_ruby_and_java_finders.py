@@ -92,6 +92,12 @@ def test_a_ruby_elsewhere_is_told_where_its_library_is_now(tmp_path):
     assert ruby.paths == (VisiblePath(tmp_path, "/var/lang"),)
 
 
+def test_a_folder_that_we_may_not_look_into_is_passed_over():
+    """As one of root's in a user's PATH. Root may look anywhere, but not behind such a name."""
+    beyond = Path("/", "x" * 300)
+    assert Rubies(SearchPlaces(path=(beyond,))).find("9.9") is None
+
+
 def test_a_program_that_is_no_ruby_is_passed_over(tmp_path):
     (tmp_path / "bin").mkdir()
     shutil.copy(PROGRAM, tmp_path / "bin/ruby")

