@@ -5,6 +5,7 @@
 #   make check        lint, types, import rules, style     make fmt        write the formatting
 #   make bench        measure this machine (BENCH_ARGS)    make lock       pin dependencies anew
 #   make fuzz         hostile inputs (FUZZ_INPUTS for each target, FUZZ_SEED)
+#   make test-cgroups what isolates, on a host with cgroup version 2 alone (TESTS, HOST_ARGS)
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -21,7 +22,7 @@ export npm_config_cache := $(CURDIR)/$(VENV)/cache/npm
 # make's own jobs and flags are not for the programs that recipes start.
 unexport MAKEFLAGS
 
-.PHONY: help quickstart setup test test-all fuzz check fmt bench docs lock clean
+.PHONY: help quickstart setup test test-all test-cgroups fuzz check fmt bench docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -60,6 +61,13 @@ test: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --hypothesis-profile ci -m "" $(PYTEST_ARGS)
 	$(BIN)/pytest -n 0 tests/perf $(PYTEST_ARGS) || [ $$? -eq 5 ]
+
+# Needs qemu, and fetches a kernel of the distribution. CONTRIBUTING.md says more.
+TESTS ?= tests/integration/sandbox tests/conformance/test_attacks.py \
+    tests/conformance/test_snap_start.py tests/conformance/test_rootless.py
+
+test-cgroups: $(VENV)/.dev
+	$(BIN)/python tools/cgroup2_host $(HOST_ARGS) -q -rs $(TESTS) $(PYTEST_ARGS)
 
 # So many inputs for each target, but for those that take long: about a million together.
 FUZZ_INPUTS ?= 20000

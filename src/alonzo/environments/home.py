@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import PurePosixPath
 
@@ -35,11 +35,14 @@ from alonzo.environments.variables import (
     zygote_variables,
 )
 from alonzo.model.functions import ServingVersion
+from alonzo.model.host_prefixes import LOOPBACK_NAMES
 from alonzo.runtimes.base import Launch, VisiblePath
 from alonzo.sandbox.base import (
     Fitting,
     Mount,
     NotExecutableError,
+    Process,
+    ProcessSpec,
     Sandbox,
     SandboxError,
     SandboxSpec,
@@ -148,31 +151,51 @@ class Home:
             SandboxError: it could not be made; nothing is left behind.
         """
         settings = around.settings
-        sandbox = await (create or around.backend.create)(
-            SandboxSpec(
-                id=around.ids.hex(8),
-                processes_max=settings.processes_max,
-                mounts=tuple(Mount(path.source, path.target) for path in launch.paths),
-                zygote=_zygote(launch) if rung is Rung.FORK else None,
-                listen_ports=tuple(
-                    dict.fromkeys((settings.endpoint_port, RUNTIME_API_PORT, *ports))
-                ),
-            )
+        spec = SandboxSpec(
+            id=around.ids.hex(8),
+            processes_max=settings.processes_max,
+            mounts=tuple(Mount(path.source, path.target) for path in launch.paths),
+            zygote=_zygote(launch) if rung is Rung.FORK else None,
+            listen_ports=tuple(dict.fromkeys((settings.endpoint_port, RUNTIME_API_PORT, *ports))),
+            loopback_names=LOOPBACK_NAMES,
         )
-        home = cls(sandbox, rung, around)
-        try:
+        homes: list[Home] = []
+
+        async def house(first: ProcessSpec | None) -> Home:
+            sandbox = await (create or around.backend.create)(replace(spec, first=first))
+            homes.append(home := cls(sandbox, rung, around))
             # A socket of its own: the server closes what it serves, and so does the sandbox.
             listening = sandbox.listeners[settings.endpoint_port].dup()
             home._stop_endpoint = await around.serve_endpoint(listening)
             home._watcher = around.scope.spawn(home._watch(), name=f"sandbox {sandbox.id}")
+            return home
+
+        async def fork(first: ProcessSpec) -> Process:
+            return await (await house(first)).sandbox.start(first)
+
+        try:
+            # What is forked is known before there is a sandbox, whose root is then its own.
+            home = None if rung is Rung.FORK else await house(None)
             if rung is not Rung.EXEC:
-                home.runtime = await home._start(
-                    launch, None, known=known, on_idle_loss=home.lost, emit=None
+                runtime = await RuntimeProcess.start(
+                    home.sandbox.start if home else fork,
+                    launch,
+                    None,
+                    root=home.sandbox.root if home else "",
+                    known=known or {},
+                    forked=rung is Rung.FORK,
+                    on_idle_loss=lambda: homes[0].lost(),
+                    emit=None,
+                    extensions=None,
+                    settings=settings,
+                    scope=around.scope,
                 )
+                homes[0].runtime = runtime
         except BaseException:
-            await home.close()
+            for each in homes:
+                await each.close()
             raise
-        return home
+        return homes[0]
 
     async def _watch(self) -> None:
         await self.sandbox.wait_ended()
@@ -260,16 +283,16 @@ class Home:
         launch: Launch,
         variables: Mapping[str, str] | None,
         *,
-        known: Mapping[str, str] | None = None,
         on_idle_loss: Callable[[], None],
         emit: OnEvents | None,
         extensions: Extensions | None = None,
     ) -> RuntimeProcess:
         return await RuntimeProcess.start(
-            self.sandbox,
+            self.sandbox.start,
             launch,
             variables,
-            known=known or {},
+            root=self.sandbox.root,
+            known={},
             forked=self._rung is Rung.FORK,
             on_idle_loss=on_idle_loss,
             emit=emit,

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import select
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from alonzo.environments.api_server import ApiServer
 from alonzo.environments.extensions.runner import Extensions
@@ -23,7 +23,7 @@ from alonzo.environments.values import EnvironmentSettings
 from alonzo.environments.variables import parked_variables
 from alonzo.lib.tasks import TaskScope
 from alonzo.runtimes import base as runtimes
-from alonzo.sandbox.base import Process, ProcessSpec, Sandbox
+from alonzo.sandbox.base import Process, ProcessSpec
 
 _TASK = "/var/task"
 _RECORDS_FD = {"_LAMBDA_TELEMETRY_LOG_FD": str(runtimes.TELEMETRY_FD)}
@@ -45,10 +45,11 @@ class RuntimeProcess:
     @classmethod
     async def start(
         cls,
-        sandbox: Sandbox,
+        begin: Callable[[ProcessSpec], Awaitable[Process]],
         launch: runtimes.Launch,
         variables: Mapping[str, str] | None,
         *,
+        root: str,
         known: Mapping[str, str],
         forked: bool,
         on_idle_loss: Callable[[], None],
@@ -59,6 +60,7 @@ class RuntimeProcess:
     ) -> RuntimeProcess:
         """Start the process; it has been executed when this returns, and is not ready yet.
 
+        ``begin`` is ``Sandbox.start``, or does more; ``root`` is that of the sandbox.
         Without ``variables`` it is parked, with those that are ``known``. ``forked``: it is a fork
         of the sandbox's zygote. ``emit`` takes its output; None: nobody yet. ``extensions`` run
         beside it, and its requests come to their server; None: it is parked.
@@ -80,11 +82,11 @@ class RuntimeProcess:
                 server=None if extensions is None else extensions.server,
                 settings=settings,
             )
-            process = await sandbox.start(
+            process = await begin(
                 ProcessSpec(
                     argv=() if forked else wrapped(launch.argv, variables or {}),
                     environment=(
-                        parked_variables(launch.environment, known, root=sandbox.root)
+                        parked_variables(launch.environment, known, root=root)
                         if variables is None
                         else _with_records(launch, variables)
                     ),

@@ -117,6 +117,9 @@ def runtime_variables(
         reserved["AWS_LAMBDA_LOG_LEVEL"] = version.application_log_level
     # The endpoint is a default that a user may point elsewhere: AWS reserves no such name.
     endpoint = {"AWS_ENDPOINT_URL": f"http://{RUNTIME_API_HOST}:{endpoint_port}"}
+    if root:
+        # Sandboxes without a root of their own have no hosts file with the endpoint's other names.
+        endpoint["AWS_DISABLE_HOST_PREFIX_INJECTION"] = "true"
     users = {k: v for k, v in version.environment.items() if not k.startswith(_OURS)}
     variables = {**_COMMON, **of_runtime, **endpoint, **users, **reserved}
     return _below(root, variables, of_runtime)

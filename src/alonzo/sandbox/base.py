@@ -74,8 +74,10 @@ class SandboxSpec:
 
     ``id`` is unique among all sandboxes of this data directory, ``[a-z0-9-]{1,40}``.
     ``listen_ports`` are TCP ports on the sandbox's own loopback whose listening sockets belong to
-    the daemon. ``processes_max`` covers all processes of the sandbox together. ``template``: its
-    one process, a fork of the zygote, can be forked into other sandboxes (``templates.py``).
+    the daemon. ``loopback_names`` lead to that loopback, as ``localhost`` does. ``processes_max``
+    covers all processes of the sandbox together. ``template``: its one process, a fork of the
+    zygote, can be forked into other sandboxes (``templates.py``). ``first`` will be asked of
+    ``Sandbox.start`` as soon as it is there: a backend may begin with it before.
     """
 
     id: str
@@ -83,8 +85,10 @@ class SandboxSpec:
     mounts: tuple[Mount, ...] = ()
     zygote: Zygote | None = None
     listen_ports: tuple[int, ...] = ()
+    loopback_names: tuple[str, ...] = ()
     hostname: str = "alonzo"
     template: bool = False
+    first: ProcessSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

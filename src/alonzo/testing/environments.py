@@ -51,6 +51,9 @@ VERSION = ServingVersion(
     log_group="/aws/lambda/shop",
 )
 
+#: How long a scenario may take.
+RUN_S_MAX = 40.0
+
 
 @functools.cache
 def host_runtimes() -> Runtimes:
@@ -165,7 +168,7 @@ def run(folder: Path, scenario: Callable[[Environments], Awaitable[None]], **set
     """Run a scenario on environments of its own, on the loop of the platform, within 40 seconds."""
 
     async def main() -> None:
-        async with asyncio.timeout(40), environments(folder, **settings) as made:
+        async with asyncio.timeout(RUN_S_MAX), environments(folder, **settings) as made:
             await scenario(made)
 
     uvloop.run(main())

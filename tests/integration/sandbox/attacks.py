@@ -49,6 +49,8 @@ def read(path):
 
 def write(path, text="1"):
     with open(path, "w") as file:
+        if os.fstat(file.fileno()).st_rdev == os.stat("/dev/null").st_rdev:
+            raise Refused("hidden behind /dev/null")
         file.write(text)
     return "written"
 

@@ -17,10 +17,12 @@ SLEEP = "print('ready', flush=True); import time; time.sleep(60)"
 KILLED = ExitStatus(signal=9)
 
 
+def _makers(bench: Bench) -> list[int]:
+    return named("alonzo-zygote" if bench.forked else "alonzo-maker")
+
+
 def _kill_maker(bench: Bench) -> None:
-    maker, *_ = named(
-        "alonzo-zygote" if bench.forked else "alonzo-maker"
-    )  # what it has just forked bears its name for a moment
+    maker, *_ = _makers(bench)  # what it has just forked bears its name for a moment
     os.kill(maker, signal.SIGKILL)
 
 
@@ -43,7 +45,7 @@ async def every_sandbox_dies_with_the_maker_and_the_next_is_made(bench: Bench) -
         assert {await process.wait() for process in processes} == {KILLED}
         await asyncio.gather(*(box.wait_ended() for box in boxes))
         await asyncio.gather(*(box.close() for box in boxes))
-    assert len(named("alonzo-opener")) == len(named("alonzo-maker")) == 1
+    assert len(named("alonzo-opener")) == len(_makers(bench)) == 1
     assert not cgroups_named(f"alonzo-{bench.instance}-")
 
 

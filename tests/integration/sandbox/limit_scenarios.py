@@ -82,8 +82,10 @@ except OSError: pass
 print(held >> 20)
 """
     status, text = await bench.python(box, code)
-    assert status == ExitStatus(code=0), text
     (layer,) = [one for one in bench.backend.layers if one.name == "memory limit"]
+    if layer.detail == "cgroup version 2" and status.out_of_memory:
+        return  # there it is memory like any other
+    assert status == ExitStatus(code=0), text
     assert int(text) <= 64 or not layer.detail.startswith("cgroup"), text
 
 

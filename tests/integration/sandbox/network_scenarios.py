@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bench import refused, until
 from network_bench import FIND, backend, be_daemon, layer, name_servers, nft, reached, state_of_host
 from network_user_scenarios import OF_USERS
+from ready_scenarios import a_network_made_ahead_is_as_one_made_when_needed
 from worlds import (
     FAR,
     HOST,
@@ -439,6 +440,7 @@ SCENARIOS = {
         what_is_missing_is_said,
         a_sandbox_that_was_made_without_is_connected_from_outside,
         rules_of_the_host_in_the_way_are_named,
+        a_network_made_ahead_is_as_one_made_when_needed,
     )
 }
 assert set(FAR) >= set(METADATA)

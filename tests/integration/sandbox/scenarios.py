@@ -68,6 +68,7 @@ from limit_scenarios import (
     who_goes_on_while_it_is_frozen_is_ended,
 )
 from zygote_scenarios import (
+    a_fork_can_be_begun_with_its_sandbox,
     a_fork_knows_nothing_of_others,
     a_fresh_interpreter_is_met,
     a_killed_zygote_takes_its_own_sandboxes_alone,
@@ -91,16 +92,19 @@ async def exit_codes_and_signals_are_told(bench: Bench) -> None:
 
 
 async def a_process_gets_exactly_its_environment_folder_and_arguments(bench: Bench) -> None:
-    box = await bench.sandbox(hostname="some-name")
+    box = await bench.sandbox(hostname="some-name", loopback_names=("a-127.0.0.1", "b"))
     code = (
         "import json, os, socket, sys;"
-        "print(json.dumps([dict(os.environ), os.getcwd(), sys.argv[1:], socket.gethostname()]))"
+        "found = [socket.gethostbyname(name) for name in ('localhost', 'a-127.0.0.1', 'b')];"
+        "told = [dict(os.environ), os.getcwd(), sys.argv[1:], socket.gethostname(), found];"
+        "print(json.dumps(told))"
     )
     _, text = await bench.python(box, code, "a b", "ü", environment={"K": "v=ü"}, cwd="/var")
-    environment, cwd, argv, hostname = json.loads(text)
+    environment, cwd, argv, hostname, found = json.loads(text)
     environment.pop("LC_CTYPE", None)  # Python's own doing
     assert environment == {"K": "v=ü"}
     assert (cwd, argv, hostname) == ("/var", ["a b", "ü"], "some-name")
+    assert found == ["127.0.0.1"] * 3
 
 
 async def descriptors_are_exactly_those_given(bench: Bench) -> None:
@@ -426,6 +430,7 @@ ZYGOTES = {
         a_zygote_that_does_not_work_is_said_and_not_tried_each_time,
         without_a_zygote_nothing_can_be_forked,
         a_killed_zygote_takes_its_own_sandboxes_alone,
+        a_fork_can_be_begun_with_its_sandbox,
         two_zygotes_serve_beside_each_other,
         every_installed_python_can_be_a_zygote,
     )

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -98,3 +99,47 @@ def test_a_file_of_counters_wakes_the_event_loop_when_it_changes() -> None:
         deadline = time.monotonic() + 5
         while not group.remove():
             assert time.monotonic() < deadline
+
+
+#: Run by a process that is alone in a cgroup. What it finds twice, and where it then is.
+FIND_TWICE = """
+import sys
+from pathlib import Path
+from alonzo.sandbox.backends.namespaces import cgroup_trees
+Path(sys.argv[1], "cgroup.procs").write_text("0")
+first, second = (cgroup_trees.find("alonzo-test-probe") for _ in range(2))
+assert first == second, (first, second)
+print(first.memory.path, *sorted(first.memory.controllers))
+print(Path("/proc/self/cgroup").read_text().strip().rpartition("/")[2])
+"""
+
+
+def test_who_is_alone_in_a_version_2_cgroup_steps_aside_once() -> None:
+    name = f"alonzo-test-{os.getpid()}-alone"
+    tree = cgroup_trees.find(name).memory
+    if tree is None or tree.version != 2:
+        pytest.skip("version 2 counts no memory here")
+    folder = tree.path / name
+    folder.mkdir()
+    try:
+        argv = [sys.executable, "-c", FIND_TWICE, str(folder)]
+        told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        found, aside = told.splitlines()
+        assert found.split() == [str(folder), "cpu", "freezer", "memory", "pids"]
+        assert aside == "alonzo-daemon"
+    finally:
+        for each in (*folder.glob("*/"), folder):
+            each.rmdir()
+
+
+def test_where_the_kernel_keeps_no_peak_the_highest_that_was_seen_is_one(tmp_path: Path) -> None:
+    """As version 2 before Linux 5.19."""
+    tree = Tree(2, tmp_path, frozenset({"memory"}))
+    group = CgroupSet(Trees(memory=tree), "fake", pids=5)
+    file = tmp_path / "fake" / "memory.current"
+    for now, highest in ((50, 50), (70, 70), (60, 70)):
+        file.write_text(f"{now}\n")
+        assert group.used_bytes() == (now, highest)
+        assert group.peak_bytes() == highest
+    file.unlink()
+    assert group.remove()

@@ -190,6 +190,32 @@ async def a_killed_zygote_takes_its_own_sandboxes_alone(bench: Bench) -> None:
     assert (await bench.run(plain, "/bin/true"))[0].code == 0
 
 
+async def a_fork_can_be_begun_with_its_sandbox(bench: Bench) -> None:
+    async def begin(code: str):
+        reader, writer = os.pipe()
+        command, environment = bench.code(code, ())
+        first = ProcessSpec(command, environment, fds={1: writer})
+        try:
+            box = await bench.unfitted(first=first)
+            return box, first, os.fdopen(reader, "rb")
+        finally:
+            os.close(writer)
+
+    box, first, output = await begin("print('begun')")
+    with output:
+        # It has begun already: nothing but pid 1 has the other end of the pipe any more.
+        assert await asyncio.to_thread(output.read) == b"begun\n"
+    assert await (await box.start(first)).wait() == ExitStatus(code=0)
+    # The next is one of its own, and so is what was begun and nobody ever asked for.
+    status, text = await bench.python(box, "print('next')")
+    assert (status, text) == (ExitStatus(code=0), "next\n")
+    await box.close()
+    box, _, output = await begin(SLEEP)
+    await box.close()
+    with output:
+        await asyncio.to_thread(output.read)  # which ends: nobody has the other end any more
+
+
 async def _forked_box(bench: Bench):
     return await bench.unfitted(zygote=ZYGOTE, mounts=(ZYGOTE_MOUNT,))
 

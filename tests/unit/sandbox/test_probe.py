@@ -36,3 +36,11 @@ def test_a_host_without_a_needed_layer_is_refused_with_the_fix() -> None:
     facts = Facts(True, Trees(), {"user namespace": "unshare: Operation not permitted"})
     with pytest.raises(SandboxError, match=r"user namespace: unshare.*max_user_namespaces"):
         require(describe(facts))
+
+
+def test_an_ordinary_user_without_user_namespaces_is_told_of_that_alone() -> None:
+    denied = "unshare: Operation not permitted"
+    facts = Facts(True, Trees(), {"user namespace": denied, "pid namespace": denied})
+    with pytest.raises(SandboxError) as refused:
+        require(describe(facts))
+    assert "pid namespace" not in str(refused.value)

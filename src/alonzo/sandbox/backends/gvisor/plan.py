@@ -6,6 +6,7 @@ Sources: OCI runtime specification (``config.json``); ``runsc flags``.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +32,25 @@ ETC = (
     *("/etc/ld.so.cache", "/etc/localtime", "/etc/protocols", "/etc/services"),
 )
 
-#: Files of its own.
-FILES = {
+#: Files of its own, beside that of names.
+_FILES = {
     "etc/passwd": (
         "root:x:0:0:root:/root:/sbin/nologin\n"
         f"sbx_user1051:x:{INSIDE_USER}:{INSIDE_USER}::/home/sbx_user1051:/sbin/nologin\n"
     ),
     "etc/group": f"root:x:0:\nsbx_user1051:x:{INSIDE_USER}:\n",
-    "etc/hosts": "127.0.0.1 localhost sandbox sandbox.localdomain\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 
 _RESERVED = (OWN, "/proc", "/sys", "/dev", "/tmp", "/etc", *SYSTEM)  # noqa: S108 - inside
 
 _PROGRAM = f"import sys; sys.path.insert(0, '{OWN}'); from overseer.program import main; main()"
+
+
+def files(names: Sequence[str] = ()) -> dict[str, str]:
+    """A sandbox's own files; ``names`` lead to its loopback, beside the usual ones."""
+    line = " ".join(("127.0.0.1", "localhost", "sandbox", "sandbox.localdomain", *names))
+    return {**_FILES, "etc/hosts": f"{line}\n"}
 
 
 def command(runsc: str, state: Path, platform: str) -> tuple[str, ...]:

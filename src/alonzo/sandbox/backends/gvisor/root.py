@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from alonzo.sandbox.backends.gvisor import plan
 from alonzo.sandbox.base import Mount, SandboxError
 
 
-def make(root: Path) -> None:
-    """Make it, with the few files that it has of its own."""
+def make(root: Path, names: Sequence[str]) -> None:
+    """Make it, with the few files that it has of its own. ``names`` lead to its loopback."""
     for name in ("proc", "sys", "dev", "tmp", "etc", "var", "opt"):
         (root / name).mkdir(parents=True)
-    for name, text in plan.FILES.items():
+    for name, text in plan.files(names).items():
         (root / name).write_text(text)
     for path, target in plan.links().items():
         (root / path[1:]).symlink_to(target)

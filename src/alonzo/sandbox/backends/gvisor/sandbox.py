@@ -95,7 +95,7 @@ class GvisorSandbox:
         self._network = await asyncio.to_thread(Network, self._spec.listen_ports)
         place = self._folder / "root"
         try:
-            await asyncio.to_thread(root.make, place)
+            await asyncio.to_thread(root.make, place, self._spec.loopback_names)
             document = json.dumps(config(place, self._network.path))
             (self._folder / "config.json").write_text(document)
             ours, theirs = socket.socketpair()

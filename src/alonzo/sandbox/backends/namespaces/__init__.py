@@ -8,6 +8,6 @@ How it is put together (the picture is in ``sandbox/README.md``):
   folders to show (``opening.py``) and starts makers in the roots that ``template.py`` builds.
 * ``inside/`` is what runs there: ``maker.py`` forks one ``init.py`` per sandbox, which starts, ends
   and reaps processes; ``forked.py`` makes a fork of a zygote look like a fresh interpreter.
-* ``plan.py``, ``cgroup_trees.py``, ``cgroups.py``, ``alarms.py``, ``samples.py`` and ``probe.py``
-  serve the daemon, ``seccomp.py`` the spawner.
+* ``plan.py``, ``seccomp.py``, ``cgroup_trees.py``, ``cgroups.py``, ``alarms.py``, ``samples.py``
+  and ``probe.py`` serve the daemon.
 """

@@ -11,6 +11,7 @@ import os
 import platform
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from alonzo.lib.clock import Clock
 from alonzo.lib.tasks import TaskScope
@@ -24,6 +25,7 @@ from alonzo.sandbox.backends.namespaces.makers import Maker, Makers
 from alonzo.sandbox.backends.namespaces.network.base import Mode, Network, no_network
 from alonzo.sandbox.backends.namespaces.network.names import servers
 from alonzo.sandbox.backends.namespaces.network.opening import open_network, read_resolv_conf
+from alonzo.sandbox.backends.namespaces.network.ready import ENTER, ReadyNetwork, ReadyNetworks
 from alonzo.sandbox.backends.namespaces.network.relay import Relay, Served
 from alonzo.sandbox.backends.namespaces.opening import ByOpener, InDaemon
 from alonzo.sandbox.backends.namespaces.probe import Facts, describe, probe, require
@@ -99,6 +101,7 @@ class NamespaceBackend:
         self._layers: tuple[Layer, ...] = ()
         self._network_mode: Mode | None = network
         self._network: Network = no_network("")
+        self._ready = ReadyNetworks(lambda: self._network)
         self._relay = Relay(lambda: servers(read_resolv_conf()))
         self._relayed: dict[str, Served] = {}
         self._spawner: Spawner | None = None
@@ -131,6 +134,11 @@ class NamespaceBackend:
         """What this host gives. After ``open()``."""
         return self._layers
 
+    @property
+    def networks_full(self) -> bool:
+        """Whether it holds as many networks ready as it ever will. For tests that count."""
+        return self._ready.full
+
     async def open(self) -> None:
         """Probe the host, sweep what a dead daemon left, start the spawner."""
         self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -148,8 +156,9 @@ class NamespaceBackend:
         )
         self._layers = (*self._layers, self._network.layer, layer_of(self.why_no_templates()))
         self._makers.resolv_conf = self._network.resolv_conf
-        # The maker of sandboxes without a zygote, before it is needed.
-        await self._makers.live(SandboxSpec("first", processes_max=1))
+        # So it is known now whether this host lets makers start. What is forked from zygotes needs
+        # no other; 2 MiB.
+        (await self._makers.live(SandboxSpec("first", processes_max=1))).close()
 
     async def sweep(self) -> None:
         """End what bears our instance's name: processes and cgroups of a daemon that died."""
@@ -195,8 +204,8 @@ class NamespaceBackend:
             trees=self._trees,
             template=self._template_filter() if spec.template else None,
         )
-        request["network"] = self._network.order(spec.id)
         with contextlib.ExitStack() as passed:
+            request["network"], network, made = await self._connect(spec, passed)
             group = self._make_cgroups(spec)
             members = group.open_members() if group else []
             passed.callback(wire.close_all, members)
@@ -207,10 +216,6 @@ class NamespaceBackend:
                 os.ftruncate(page_file, mmap.PAGESIZE)
                 page = mmap.mmap(page_file, mmap.PAGESIZE)
                 members = [*members, page_file]
-            uplink = await self._network.uplink()
-            if uplink is not None:
-                passed.callback(os.close, uplink)
-                members = [*members, uplink]
             ours, theirs = wire.pair()
             passed.callback(theirs.close)
             sandbox = (TemplateSandbox if spec.template else NamespaceSandbox)(
@@ -225,9 +230,13 @@ class NamespaceBackend:
             self._sandboxes[spec.id] = sandbox
             self._made_by[spec.id] = maker
             try:
-                await maker.send(request, [theirs.fileno(), *members])
+                await maker.send(request, [theirs.fileno(), *members, *network])
                 theirs.close()
+                if spec.first is not None and spec.zygote is not None and not spec.template:
+                    sandbox.begin(spec.first)
                 await sandbox.wait_ready(spec.listen_ports)
+                if made is not None:
+                    sandbox.listen_on(made.hand_over())
                 if sandbox.resolver:
                     self._relayed[spec.id] = self._relay.serve(*sandbox.resolver)
                 if spec.mounts and spec.zygote is None:
@@ -236,6 +245,21 @@ class NamespaceBackend:
                 await sandbox.close()
                 raise
         return sandbox
+
+    async def _connect(
+        self, spec: SandboxSpec, passed: contextlib.ExitStack
+    ) -> tuple[dict[str, Any], list[int], ReadyNetwork | None]:
+        """The order for its network, what pid 1 needs for that, and one that was made ahead."""
+        made = self._ready.take(spec.id, spec.listen_ports)
+        if made is not None:
+            passed.callback(made.close)
+            return ENTER, [made.namespace], made
+        order = self._network.order(spec.id)
+        uplink = await self._network.uplink()
+        if uplink is None:
+            return order, [], None
+        passed.callback(os.close, uplink)
+        return order, [uplink], None
 
     def why_no_templates(self) -> str | None:
         """What keeps this host from forking a template, or None. After ``open()``."""
@@ -299,6 +323,7 @@ class NamespaceBackend:
                 await self._spawner.close()
         await self._tasks.close()
         await self._relay.close()
+        await self._ready.close()
         await self._network.close()
         with contextlib.suppress(OSError):
             self._root_folder().rmdir()
@@ -357,6 +382,6 @@ class NamespaceBackend:
         self._sandboxes.pop(sandbox_id, None)
         self._made_by.pop(sandbox_id, None)
         self._slots.release(sandbox_id)
-        self._network.release(sandbox_id)
+        self._ready.release(sandbox_id)
         if relayed := self._relayed.pop(sandbox_id, None):
             relayed.close()

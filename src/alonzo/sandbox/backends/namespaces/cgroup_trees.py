@@ -19,6 +19,10 @@ _NEEDS = frozenset({"memory", "pids", "freezer", "cpu"})
 _CONTROLLERS_V2 = frozenset({"memory", "pids", "cpu"})
 
 
+#: Where we step aside to, in a cgroup that is to hand its controllers down.
+_ASIDE = "alonzo-daemon"
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """A cgroup below which we may make ours. ``controllers`` it can give; version 1 or 2."""
@@ -121,6 +125,8 @@ def _usable_v1(hierarchy: Hierarchy, name: str) -> Tree | None:
 def _usable_v2(hierarchy: Hierarchy, name: str) -> Tree | None:
     """Our own cgroup if it can hand its controllers down, else the nearest one above that does."""
     own = hierarchy.path
+    if own.name == _ASIDE:  # we did so before, or whoever started us
+        own = own.parent
     wanted = _CONTROLLERS_V2 & _words(own / "cgroup.controllers")
     if wanted and _hand_down(own, wanted, name):
         return Tree(2, own, frozenset({*wanted, "freezer"}))
@@ -128,10 +134,10 @@ def _usable_v2(hierarchy: Hierarchy, name: str) -> Tree | None:
         if not folder.is_relative_to(hierarchy.mount_point):
             break
         given = _CONTROLLERS_V2 & _words(folder / "cgroup.subtree_control")
-        if given and _may_make(folder, name):
+        if given and _may_move_below(folder, name):
             return Tree(2, folder, frozenset({*given, "freezer"}))
     # No controllers (they are bound to version 1, or not delegated): freezing works all the same.
-    return Tree(2, own, frozenset({"freezer"})) if _may_make(own, name) else None
+    return Tree(2, own, frozenset({"freezer"})) if _may_move_below(own, name) else None
 
 
 def _hand_down(own: Path, wanted: frozenset[str], name: str) -> bool:
@@ -141,20 +147,20 @@ def _hand_down(own: Path, wanted: frozenset[str], name: str) -> bool:
     all of its processes are ours.
     """
     if wanted <= _words(own / "cgroup.subtree_control"):
-        return _may_make(own, name)
+        return _may_move_below(own, name)
     order = " ".join(f"+{one}" for one in sorted(wanted))
     with contextlib.suppress(OSError):
         (own / "cgroup.subtree_control").write_text(order)
-        return _may_make(own, name)
+        return _may_move_below(own, name)
     try:
         if (own / "cgroup.procs").read_text().split() != [str(os.getpid())]:
             return False
-        (own / "alonzo-daemon").mkdir(exist_ok=True)
-        (own / "alonzo-daemon" / "cgroup.procs").write_text("0")
+        (own / _ASIDE).mkdir(exist_ok=True)
+        (own / _ASIDE / "cgroup.procs").write_text("0")
         (own / "cgroup.subtree_control").write_text(order)
     except OSError:
         return False
-    return _may_make(own, name)
+    return _may_move_below(own, name)
 
 
 def _words(path: Path) -> set[str]:
@@ -162,6 +168,11 @@ def _words(path: Path) -> set[str]:
         return set(path.read_text().split())
     except OSError:
         return set()
+
+
+def _may_move_below(folder: Path, name: str) -> bool:
+    """The same for version 2, which asks for the right to both cgroups' common ancestor, too."""
+    return os.access(folder / "cgroup.procs", os.W_OK) and _may_make(folder, name)
 
 
 def _may_make(folder: Path, name: str) -> bool:

@@ -88,7 +88,7 @@ def cpu_write(tree: Tree, cpus: float | None) -> tuple[str, bytes]:
 
 _CURRENT = {1: "memory.usage_in_bytes", 2: "memory.current"}
 
-#: ``memory.peak`` is there since Linux 5.19.
+#: ``memory.peak`` is there since Linux 5.19; before, the highest that we have seen is the peak.
 _PEAK = {1: "memory.max_usage_in_bytes", 2: "memory.peak"}
 
 #: Files that are read at every invoke, and again and again while it lasts.
@@ -101,6 +101,7 @@ class CgroupSet:
     def __init__(self, trees: Trees, name: str, *, pids: int) -> None:
         self._folders: dict[Tree, Path] = {}
         self._files: dict[str, int] = {}
+        self._highest_seen = 0
         self.trees = trees
         try:
             for tree in trees.distinct():
@@ -189,16 +190,18 @@ class CgroupSet:
 
     def current_bytes(self) -> int:
         """Bytes now, caches and files in ``/tmp`` included."""
-        return int(self._read(_CURRENT) or 0)
+        current = int(self._read(_CURRENT) or 0)
+        self._highest_seen = max(self._highest_seen, current)
+        return current
 
     def used_bytes(self) -> tuple[int, int]:
         """Bytes now and at the highest, caches and files in ``/tmp`` included."""
-        current, peak = self._read(_CURRENT), self._read(_PEAK)
-        return int(current or 0), int(peak or current or 0)
+        return self.current_bytes(), self.peak_bytes()
 
     def peak_bytes(self) -> int:
         """The second of these alone."""
-        return int(self._read(_PEAK) or self._read(_CURRENT) or 0)
+        peak = self._read(_PEAK)
+        return int(peak) if peak else max(self._highest_seen, self.current_bytes())
 
     def _read(self, names: dict[int, str]) -> str:
         tree = self.trees.memory

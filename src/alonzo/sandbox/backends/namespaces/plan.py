@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 import posixpath
 import re
 import zlib
 from typing import Any
 
+from alonzo.sandbox.backends.namespaces import seccomp
 from alonzo.sandbox.backends.namespaces.cgroup_trees import Trees
 from alonzo.sandbox.backends.namespaces.cgroups import MIB, Limits
 from alonzo.sandbox.base import Fitting, Mount, ProcessSpec, SandboxError, SandboxSpec
@@ -62,12 +64,10 @@ def root_of(uid: int) -> int:
     return uid + _UIDS_PER_INSTANCE // 2
 
 
-def clone_order(
-    spec: SandboxSpec, fitting: Fitting, *, name: int, uid: int, trees: Trees
-) -> dict[str, Any]:
+def clone_order(spec: SandboxSpec, fitting: Fitting, *, name: int, uid: int) -> dict[str, Any]:
     """The order to a template's pid 1 that makes a clone.
 
-    Descriptors go along: the control socket; those of ``CgroupSet.open_members``.
+    Descriptors go along: the control socket; those of ``CgroupSet.open_lists``.
 
     Raises:
         SandboxError: the description cannot be carried out anywhere.
@@ -78,7 +78,6 @@ def clone_order(
         "op": "clone",
         "name": name,
         "clone": spec.id,
-        "unified": any(tree.version == 2 for tree in trees.distinct()),
         "uid": uid,
         "root": root_of(uid),
         "ports": list(spec.listen_ports),
@@ -110,6 +109,7 @@ def create_request(
         "uid": uid,
         "ports": list(spec.listen_ports),
         "hostname": spec.hostname,
+        "loopback_names": list(spec.loopback_names),
         "processes_max": spec.processes_max,
         # What no cgroup does, pid 1 does, for which it must see the other processes.
         "sampled": trees.memory is None,
@@ -122,7 +122,7 @@ def maker_order(spec: SandboxSpec, *, trees: Trees, resolv_conf: str = "") -> di
     zygote = spec.zygote
     return {
         "op": "maker",
-        "memory_counted": trees.memory is not None,
+        "filter": seccomp.build(platform.machine(), memory_counted=trees.memory is not None).hex(),
         "resolv_conf": resolv_conf,
         "mounts": _mounts(spec.mounts if zygote else ()),
         "zygote": zygote

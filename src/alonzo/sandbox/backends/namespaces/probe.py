@@ -79,6 +79,8 @@ def require(layers: tuple[Layer, ...]) -> None:
     """
     missing = [layer for layer in layers if layer.name in _NEEDED and not layer.active]
     if missing:
+        if missing[0].name == "user namespace":  # without which an ordinary user has no other
+            del missing[1:]
         raise SandboxError(
             "this host cannot isolate: "
             + "; ".join(f"{layer.name}: {layer.detail}" for layer in missing)

@@ -19,10 +19,10 @@ from alonzo.sandbox.backends.namespaces.cgroups import CgroupSet, Limits
 from alonzo.sandbox.backends.namespaces.channel import Channel, EndedError
 from alonzo.sandbox.backends.namespaces.connecting import connected
 from alonzo.sandbox.backends.namespaces.inside import wire
-from alonzo.sandbox.backends.namespaces.inside.init import SAMPLE_LAYOUT
 from alonzo.sandbox.backends.namespaces.inside.launch import PARKED_FROM
 from alonzo.sandbox.backends.namespaces.opening import Opening
 from alonzo.sandbox.backends.namespaces.process import RefusedError, error_of
+from alonzo.sandbox.backends.namespaces.waiting import until
 from alonzo.sandbox.base import (
     ExitStatus,
     Fitting,
@@ -38,9 +38,6 @@ ANSWER_S_MAX = 20.0
 
 #: Between two looks at the memory of a sandbox in which something runs; each takes some 20 µs.
 _LOOK_S = 0.025
-
-#: Pauses between looks at a cgroup that is freezing or still busy: short first, then longer.
-_PAUSES_S = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
 
 #: What the kernel answers about a cgroup that was removed, which can only be once it is empty.
 _VANISHED = (errno.ENOENT, errno.ENODEV)
@@ -75,6 +72,7 @@ class NamespaceSandbox:
         self._processes: dict[int, ReportedProcess] = {}
         self._answers: dict[int, asyncio.Future[list[int]]] = {}
         self._names = 0
+        self._begun: tuple[ProcessSpec, ReportedProcess, dict[str, Any]] | None = None
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._pidfd = self._tmp = -1
         self._gone = asyncio.Event()
@@ -114,6 +112,13 @@ class NamespaceSandbox:
                 await self._ready
         except TimeoutError as err:
             raise SandboxError(f"sandbox {self._id} was not made in time") from err
+
+    def listen_on(self, sockets: list[socket.socket]) -> None:
+        """Own what listens on its ports, in their order, and then what names are asked at."""
+        self._listeners.update(zip(self._ports, sockets, strict=False))
+        self.resolver = tuple(sockets[len(self._ports) :])
+        for each in sockets:
+            each.setblocking(False)
 
     async def attach(self) -> None:
         """Show the mounts that it begins with. For the backend, before anybody has it."""
@@ -168,9 +173,30 @@ class NamespaceSandbox:
             self._cgroups.limit_cpu(cpus)
             self._cpu_limited = cpus is not None
 
+    def begin(self, spec: ProcessSpec) -> None:
+        """Have a process started once pid 1 runs: ``start`` with it will only wait for that."""
+        process, order = self._to_start(spec)
+        # Whether or not anybody waits.
+        self._expect(order).add_done_callback(lambda done: done.cancelled() or done.exception())
+        if self._channel.send_nowait(order, list(spec.fds.values())):
+            self._begun = (spec, process, order)
+
     async def start(self, spec: ProcessSpec) -> ReportedProcess:
         """Start a process; returns once it has been executed."""
         self._refuse_if_ended_or_frozen()
+        begun, self._begun = self._begun, None
+        sent = begun is not None and begun[0] is spec
+        process, order = begun[1:] if begun is not None and sent else self._to_start(spec)
+        try:
+            await (self._ask_by(order, None) if sent else self._ask(order, list(spec.fds.values())))
+        except BaseException:
+            if process.exited is None:
+                process.signal(signal.SIGKILL)
+                self._processes.pop(order["name"], None)
+            raise
+        return process
+
+    def _to_start(self, spec: ProcessSpec) -> tuple[ReportedProcess, dict[str, Any]]:
         if not self._running():
             self._out_of_memory = False
             self._kills_seen = self._cgroups.out_of_memory_kills() if self._cgroups else 0
@@ -180,14 +206,7 @@ class NamespaceSandbox:
         order = plan.start_order(spec, name=name, descriptor_max=PARKED_FROM)
         process = self._processes[name] = ReportedProcess(name, self._channel.send_nowait)
         self._look_later()
-        try:
-            await self._ask(order, list(spec.fds.values()))
-        except BaseException:
-            if process.exited is None:
-                process.signal(signal.SIGKILL)
-                self._processes.pop(name, None)
-            raise
-        return process
+        return process, order
 
     async def freeze(self) -> None:
         """Stop every process inside; return once none is running."""
@@ -201,8 +220,10 @@ class NamespaceSandbox:
         cgroups = self._cgroups
         with self._unless_vanished("freeze"):
             cgroups.freeze()
-            await self._wait(
-                lambda: not self._frozen or self._has_ended() or cgroups.frozen(), "freeze"
+            await until(
+                lambda: not self._frozen or self._has_ended() or cgroups.frozen(),
+                within_s=ANSWER_S_MAX,
+                what=f"sandbox {self._id} did not freeze in time",
             )
 
     def thaw_nowait(self) -> None:
@@ -235,11 +256,12 @@ class NamespaceSandbox:
     def memory(self) -> MemoryUse:
         """What the sandbox uses, files in ``/tmp`` left out as they are now."""
         if self._page is not None:
-            return self._sampled(self._page)
+            ended, limit = self._has_ended(), self._limits.memory_bytes if self._limits else None
+            return samples.highest(self._page, -1 if ended else self._pidfd, limit)
         if self._cgroups is None or self._closing:
             return MemoryUse(0, 0)
         current, peak = self._cgroups.used_bytes()
-        files = self._tmp_bytes()
+        files = samples.bytes_in(self._tmp)
         current, peak = max(current - files, 0), peak - files
         if self._limits is not None:
             peak = min(peak, self._limits.memory_bytes)
@@ -252,20 +274,10 @@ class NamespaceSandbox:
         peak = self._cgroups.peak_bytes()
         # One that has not moved since it was seen with an empty /tmp is of programs alone.
         if peak != self._peak_without_files:
-            files = self._tmp_bytes()
+            files = samples.bytes_in(self._tmp)
             self._peak_without_files = peak if files == 0 else -1
             peak -= files
         return peak if self._limits is None else min(peak, self._limits.memory_bytes)
-
-    def _sampled(self, page: mmap.mmap) -> MemoryUse:
-        """What is there now, and the highest of it and of pid 1's looks."""
-        last = MemoryUse(*SAMPLE_LAYOUT.unpack_from(page, 0))
-        if self._has_ended():
-            return last
-        now = samples.sample(samples.pid_behind(self._pidfd))
-        limit = self._limits.memory_bytes if self._limits else now.peak_bytes
-        peak = max(last.peak_bytes, min(now.peak_bytes, limit))
-        return MemoryUse(now.current_bytes, max(now.current_bytes, peak))
 
     async def close(self) -> None:
         """End everything and remove every trace."""
@@ -318,15 +330,20 @@ class NamespaceSandbox:
 
         return await self._ask_by(order, send)
 
+    def _expect(self, order: dict[str, Any]) -> asyncio.Future[list[int]]:
+        answer = self._answers[order["name"]] = self._loop.create_future()
+        return answer
+
     async def _ask_by(
-        self, order: dict[str, Any], send: Callable[[], Awaitable[None]]
+        self, order: dict[str, Any], send: Callable[[], Awaitable[None]] | None
     ) -> list[int]:
         self._refuse_if_ended()
         name: int = order["name"]
-        answer = self._answers[name] = self._loop.create_future()
+        answer = self._answers.get(name) or self._expect(order)
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
-                await send()
+                if send is not None:
+                    await send()
                 return await answer
         except asyncio.CancelledError:
             # Given up in the very moment in which it was answered.
@@ -374,10 +391,7 @@ class NamespaceSandbox:
     def _pid1_ready(self, descriptors: list[int]) -> None:
         self._pidfd, self._tmp, *listening = descriptors
         self._loop.add_reader(self._pidfd, self._pid1_gone)
-        self.resolver = tuple(socket.socket(fileno=n) for n in listening[len(self._ports) :])
-        for port, number in zip(self._ports, listening, strict=False):
-            listener = self._listeners[port] = socket.socket(fileno=number)
-            listener.setblocking(False)
+        self.listen_on([socket.socket(fileno=number) for number in listening])
         if not self._ready.done():
             self._ready.set_result(None)
 
@@ -408,12 +422,6 @@ class NamespaceSandbox:
     def _kernel_killed(self) -> bool:
         return self._cgroups is not None and self._cgroups.out_of_memory_kills() > self._kills_seen
 
-    def _tmp_bytes(self) -> int:
-        if self._tmp < 0:
-            return 0
-        space = os.fstatvfs(self._tmp)
-        return (space.f_blocks - space.f_bfree) * space.f_frsize
-
     def _alarm_rang(self) -> None:
         assert self._alarm is not None
         if self._alarm.acknowledge() and self._running():
@@ -427,7 +435,7 @@ class NamespaceSandbox:
         limit = self._limits.memory_bytes
         if (
             self._cgroups.current_bytes() > limit
-            and self._cgroups.program_bytes() - self._tmp_bytes() > limit
+            and self._cgroups.program_bytes() - samples.bytes_in(self._tmp) > limit
         ):
             self._memory_ran_out()
         self._look_later()
@@ -484,17 +492,8 @@ class NamespaceSandbox:
             self._page = None
         if self._cgroups is not None:
             # The kernel answers "busy" for a moment after the last process is gone.
-            await self._wait(self._cgroups.remove, "remove its cgroups")
+            what = f"sandbox {self._id} did not remove its cgroups in time"
+            await until(self._cgroups.remove, within_s=ANSWER_S_MAX, what=what)
         self._on_closed()
         for each in self.resolver:
             each.close()
-
-    async def _wait(self, condition: Callable[[], bool], what: str) -> None:
-        attempt = 0
-        try:
-            async with asyncio.timeout(ANSWER_S_MAX):
-                while not condition():
-                    await asyncio.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
-                    attempt += 1
-        except TimeoutError as err:
-            raise SandboxError(f"sandbox {self._id} did not {what} in time") from err

@@ -77,11 +77,9 @@ class TemplateSandbox(NamespaceSandbox):
         self._refuse_if_ended()
         return await self._make_clone(sandbox_id, fitting)
 
-    async def make(
-        self, clone: CloneSandbox, fitting: Fitting, uid: int, trees: Trees, fds: list[int]
-    ) -> None:
+    async def make(self, clone: CloneSandbox, fitting: Fitting, uid: int, fds: list[int]) -> None:
         """Have pid 1 make a clone. For the clone; the first of ``fds`` is its control socket."""
-        order = plan.clone_order(clone.spec, fitting, name=self._next_name(), uid=uid, trees=trees)
+        order = plan.clone_order(clone.spec, fitting, name=self._next_name(), uid=uid)
         self._clones.add(clone)
         with self._at_work():
             await self._ask(order, fds)
@@ -176,11 +174,11 @@ class CloneSandbox(NamespaceSandbox):
         """Be made. For the backend, before anybody has it."""
         self._template = template
         self._ports = self._spec.listen_ports  # its pid 1 may be ready before the template says so
-        members = group.open_members()
+        lists = group.open_lists()
         try:
-            await template.make(self, fitting, uid, group.trees, [theirs.fileno(), *members])
+            await template.make(self, fitting, uid, [theirs.fileno(), *lists])
         finally:
-            wire.close_all(members)
+            wire.close_all(lists)
         theirs.close()
         await self.wait_ready(self._spec.listen_ports)
         self._limits = plan.limits(fitting)

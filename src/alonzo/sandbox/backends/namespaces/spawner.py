@@ -18,21 +18,24 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import json
 import os
-import platform
 import resource
 import select
 import signal
 import socket
 import sys as interpreter
-from typing import Any, NoReturn
 
-from alonzo.sandbox.backends.namespaces import seccomp, template
+from alonzo.sandbox.backends.namespaces import template
 from alonzo.sandbox.backends.namespaces.inside import maker, root, wire
 from alonzo.sandbox.backends.namespaces.inside import syscalls as sys
 from alonzo.sandbox.backends.namespaces.inside.launch import INSIDE_GID, INSIDE_UID
 from alonzo.sandbox.backends.namespaces.inside.network import UPLINK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 #: What a zygote's Python runs. Only forks come back from ``main``.
 _ZYGOTE = (
@@ -54,6 +57,8 @@ def main(descriptor: int, folder: str, rootless: bool) -> NoReturn:
     daemon = socket.socket(fileno=descriptor)
     try:
         _prepare(rootless)
+        # Forks share what we have as long as nobody writes to it, and the collector would.
+        gc.freeze()
         pid = os.fork()
         if pid == 0:
             sys.die_with_parent()
@@ -176,7 +181,7 @@ class _Opener:
             )
             targets = [one.target for one in shown]
             shared = [t for t in targets if not any(t.startswith(f"{o}/") for o in targets)]
-            filter_ = seccomp.build(platform.machine(), memory_counted=order["memory_counted"])
+            filter_ = bytes.fromhex(order["filter"])
             kind = maker.Kind(self._rootless, shared, filter_, root.masks())
             if zygote is not None:
                 _execute(zygote, inbox, kind)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import shutil
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from alonzo.sandbox.backends.namespaces.inside import root
 from alonzo.sandbox.backends.namespaces.inside import syscalls as sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: Device nodes: name, major, minor.
 _DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9))
@@ -53,13 +54,13 @@ _NSSWITCH = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservi
 HELPERS = "/alonzo"
 
 
-@dataclass(frozen=True)
 class Shown:
     """A file or folder of the host at ``target``."""
 
-    source: str
-    target: str
-    executable: bool = True
+    def __init__(self, source: str, target: str, *, executable: bool = True) -> None:
+        self.source = source
+        self.target = target
+        self.executable = executable
 
 
 def enter(
@@ -164,12 +165,17 @@ def _make_devices(folder: str, *, may_make_devices: bool) -> None:
     sys.mount_setattr(folder, sys.MOUNT_ATTR_RDONLY)
 
 
+def _copy(source: str, target: str) -> None:
+    with open(source, "rb") as read, open(target, "wb") as written:
+        written.write(read.read())
+
+
 def _make_etc(folder: str, resolv_conf: str) -> None:
     sys.mount("tmpfs", folder, "tmpfs", sys.MS_NOSUID | sys.MS_NODEV, "mode=755,size=16m")
     for name in (*_ETC_COPIED, *_ETC_TLS_FILES):
         if os.path.isfile(f"/etc/{name}") and os.access(f"/etc/{name}", os.R_OK):
             os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
-            shutil.copyfile(f"/etc/{name}", f"{folder}/{name}")
+            _copy(f"/etc/{name}", f"{folder}/{name}")
     for pattern in _ETC_SHOWN:
         for name in glob.glob(pattern, root_dir="/etc"):
             if os.path.isdir(f"/etc/{name}"):

@@ -19,13 +19,15 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
 
 from . import escort, root, wire
 from . import syscalls as sys
 from .init import Init
 from .launch import Launcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 #: Where the template's process finds the socket on which it is asked to fork.
 FORKS_FD = 5
@@ -43,13 +45,16 @@ _NAMESPACES = (
 )
 
 
-@dataclass(frozen=True)
 class Surroundings:
     """What a template's pid 1 must know to make clones."""
 
-    masked: list[tuple[str, str]]
-    listen: Callable[[list[int]], list[socket.socket]]
-    fork_into: Callable[[int], int]
+    def __init__(
+        self,
+        masked: list[tuple[str, str]],
+        listen: Callable[[list[int]], list[socket.socket]],
+    ) -> None:
+        self.masked = masked
+        self.listen = listen
 
 
 class TemplateInit(Init):
@@ -161,7 +166,7 @@ class TemplateInit(Init):
     # Clones
 
     def _clone(self, order: dict[str, Any], descriptors: list[int]) -> None:
-        """Make one. Descriptors: its control socket; those that join its cgroups."""
+        """Make one. Descriptors: its control socket; the lists of its cgroups."""
         try:
             with _deadline():
                 self._clones[order["clone"]] = self._make(order, descriptors)
@@ -177,7 +182,7 @@ class TemplateInit(Init):
         ours, theirs = wire.pair()
         with ours:
             with theirs:
-                pid = self._around.fork_into(descriptors[1]) if order["unified"] else os.fork()
+                pid = os.fork()
                 if pid == 0:
                     self._be_clone(order, descriptors, theirs)
             try:
@@ -198,8 +203,8 @@ class TemplateInit(Init):
         self, order: dict[str, Any], descriptors: list[int], parent: socket.socket
     ) -> NoReturn:
         try:
-            control, *members = descriptors
-            self._enter(order, members, parent)
+            control, *lists = descriptors
+            self._enter(order, lists, parent)
             first = os.fork()
             if first:
                 wire.send(parent, {"first": first})
@@ -210,10 +215,14 @@ class TemplateInit(Init):
                 wire.send(parent, {"error": f"{type(err).__name__}: {err}"})
         os._exit(1)
 
-    def _enter(self, order: dict[str, Any], members: list[int], parent: socket.socket) -> None:
-        """Join the cgroups; make the mounts that need a real privilege; then the namespaces."""
-        for tasks in members[1:] if order["unified"] else members:
-            os.write(tasks, b"0")
+    def _enter(self, order: dict[str, Any], lists: list[int], parent: socket.socket) -> None:
+        """Join the cgroups; make the mounts that need a real privilege; then the namespaces.
+
+        The lists are the daemon's, whose right to move processes counts: the cgroups lie outside
+        our cgroup namespace, so nobody can be made in them from here (version 2, ``nsdelegate``).
+        """
+        for members in lists:
+            os.write(members, b"0")
         sys.unshare(sys.CLONE_NEWNS)
         # A whole one in sight, without which none can be mounted in a user namespace.
         root.mount_proc("/proc")

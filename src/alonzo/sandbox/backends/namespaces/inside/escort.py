@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 import struct
 from collections.abc import Callable, Sequence
@@ -98,7 +97,7 @@ def lead(
 
 
 def _agreed(inside_uid: int) -> list[tuple[int, ...]]:
-    setns, setresuid, setresgid, _, _ = _NUMBERS[platform.machine()]
+    setns, setresuid, setresgid, _, _ = _NUMBERS[os.uname().machine]
     return [
         *((setns,) for _ in NAMESPACES),
         (setresgid, *(inside_uid,) * 3),
@@ -171,11 +170,11 @@ class _Escorted:
 
 
 def _clone() -> int:
-    return {"x86_64": 56, "aarch64": 220}[platform.machine()]
+    return {"x86_64": 56, "aarch64": 220}[os.uname().machine]
 
 
 def _is_harmless(call: tuple[int, ...]) -> bool:
-    *_, mmap, own_memory = _NUMBERS[platform.machine()]
+    *_, mmap, own_memory = _NUMBERS[os.uname().machine]
     return call[0] in own_memory or (call[0] == mmap and bool(call[4] & _MAP_ANONYMOUS))
 
 

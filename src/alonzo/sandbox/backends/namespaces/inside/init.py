@@ -23,13 +23,16 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from . import root, wire
 from . import syscalls as sys
 from .launch import Launcher, UnexecutableFileError
 from .leading import Leader
 from .sizes import proportional_bytes, size_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: How often the sizes of the processes are looked at where no cgroup limits them.
 SAMPLE_MS = 25

@@ -14,12 +14,14 @@ import resource
 import signal
 import sys as interpreter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from . import leading, wire
 from . import syscalls as sys
 from .leading import Leader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: Descriptors are parked from here on while they are put in order; nobody may ask for one above.
 PARKED_FROM = 256
@@ -47,7 +49,6 @@ class UnexecutableFileError(OSError):
     """The program's file, or its interpreter, cannot be executed."""
 
 
-@dataclass(frozen=True)
 class Launcher:
     """How processes of one sandbox are started.
 
@@ -56,10 +57,13 @@ class Launcher:
     /proc without its masks, where that namespace is given limits of its own.
     """
 
-    uid: int | None
-    processes_max: int
-    filter: bytes
-    proc: int | None = None
+    def __init__(
+        self, uid: int | None, processes_max: int, filter_: bytes, proc: int | None = None
+    ) -> None:
+        self.uid = uid
+        self.processes_max = processes_max
+        self.filter = filter_
+        self.proc = proc
 
     def launch(
         self,

@@ -15,10 +15,13 @@ import contextlib
 import os
 import select
 import signal
-from typing import NoReturn
 
 from . import syscalls as sys
 from . import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 #: Longest wait for a leader. It takes a system call; who is stopped, or was, has no time for it.
 _GO_MS_MAX = 2000

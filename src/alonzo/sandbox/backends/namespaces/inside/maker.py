@@ -18,8 +18,6 @@ import signal
 import socket
 import sys as interpreter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from . import network, root, wire
 from . import syscalls as sys
@@ -28,10 +26,13 @@ from .forked import Program
 from .init import Init, Watch
 from .launch import INSIDE_GID, INSIDE_UID, Launcher
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _OWN_NAMESPACES = sys.CLONE_NEWNS | sys.CLONE_NEWIPC | sys.CLONE_NEWUTS | sys.CLONE_NEWCGROUP
 
 
-@dataclass(frozen=True)
 class Kind:
     """What all sandboxes of one maker have in common.
 
@@ -39,10 +40,13 @@ class Kind:
     hidden in /proc.
     """
 
-    rootless: bool
-    shared: list[str]
-    filter: bytes
-    masked: list[tuple[str, str]]
+    def __init__(
+        self, rootless: bool, shared: list[str], filter_: bytes, masked: list[tuple[str, str]]
+    ) -> None:
+        self.rootless = rootless
+        self.shared = shared
+        self.filter = filter_
+        self.masked = masked
 
 
 def serve_zygote(inbox: socket.socket, kind: Kind, program: Program) -> Callable[[], object]:
@@ -108,7 +112,7 @@ def _fork_init(
     """Fork pid 1 of a new pid namespace; come back to our own for the next one."""
     sys.unshare(sys.CLONE_NEWPID)
     try:
-        pid = _fork_into(descriptors[1]) if request["unified"] else sys.fork()
+        pid = _fork_into(descriptors[1], descriptors[0]) if request["unified"] else sys.fork()
     except OSError:
         _come_back(own_pids)
         raise
@@ -120,15 +124,19 @@ def _fork_init(
     return None
 
 
-def _fork_into(cgroup: int) -> int:
+def _fork_into(cgroup: int, control: int) -> int:
     try:
         return sys.fork_into_cgroup(cgroup)
     except OSError:  # a container's own filter may know no clone3, a host no such flag
         pid = sys.fork()
         if pid == 0:
-            members = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=cgroup)
-            os.write(members, b"0")
-            os.close(members)
+            try:
+                members = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=cgroup)
+                os.write(members, b"0")
+                os.close(members)
+            except OSError as err:
+                _refuse(control, err)
+                os._exit(1)  # nothing may climb into the maker's loop
         return pid
 
 
@@ -175,7 +183,7 @@ def _make_sandbox(
     socket.sethostname(request["hostname"])
     root.enter(
         root.RootPlan(
-            hostname=request["hostname"],
+            names=(request["hostname"], *request["loopback_names"]),
             uid=INSIDE_UID if uid is None else uid,
             gid=INSIDE_GID if uid is None else uid,
         ),
@@ -201,7 +209,7 @@ def _make_sandbox(
         control,
         Launcher(uid, request["processes_max"], bytes.fromhex(template)),
         kept,
-        Surroundings(kind.masked, network.listen, _fork_into),
+        Surroundings(kind.masked, network.listen),
     )
 
 

@@ -2,8 +2,9 @@
 
 The order says how: ``none`` (the loopback alone), ``host`` (the host's own namespace), ``veth`` (a
 pair of interfaces whose other end the host forwards), ``slirp`` (an interface that a process of
-ours outside reads and writes). Pid 1 does it while it is still privileged, and all of the waiting
-that the kernel's one lock over all interfaces takes is in this process.
+ours outside reads and writes), ``made`` (one that was made ahead is entered). Pid 1 does it while
+it is still privileged, and all of the waiting that the kernel's one lock over all interfaces takes
+is in this process.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import fcntl
 import os
 import socket
 import struct
-from typing import Any
 
 from . import rtnetlink, wire
 from . import syscalls as sys
 from .rtnetlink import Rtnetlink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: The name of the interface that leads out, inside.
 UPLINK = "eth0"
@@ -73,7 +77,8 @@ def enter(
 ) -> list[socket.socket]:
     """Enter the new ``namespaces``, and have the network that the order says.
 
-    ``uplink`` is the socket of who makes the interface, and stays open as long as that is to serve.
+    ``uplink`` is the socket of who makes the interface, and stays open as long as that is to serve;
+    of what is ``made``, the namespace.
     Answers the listening sockets on ``ports`` and then, where the order has names ``relayed``, the
     two of ``resolver_sockets``.
     """
@@ -81,6 +86,12 @@ def enter(
         sys.unshare(namespaces)
         # The ports are the whole host's: each takes one that is free.
         return [_listening((LOOPBACK, 0)) for _ in ports]
+    if order["kind"] == "made":
+        assert uplink is not None
+        sys.unshare(namespaces)
+        sys.setns(uplink, sys.CLONE_NEWNET)
+        os.close(uplink)
+        return []  # its maker has them
     with contextlib.ExitStack() as stack:
         outside = stack.enter_context(Outside()) if order["kind"] == "veth" else None
         sys.unshare(namespaces | sys.CLONE_NEWNET)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 
 from . import syscalls as sys
 
@@ -81,13 +80,16 @@ _READ_ONLY = sys.MS_BIND | sys.MS_REMOUNT | sys.MS_RDONLY | sys.MS_NOSUID | sys.
 _TMP_FILES_PER_MIB = 64
 
 
-@dataclass(frozen=True)
 class RootPlan:
-    """What differs between sandboxes of one maker. ``uid`` and ``gid`` as seen inside."""
+    """What differs between sandboxes of one maker. ``uid`` and ``gid`` as seen inside.
 
-    hostname: str
-    uid: int
-    gid: int
+    ``names`` lead to the sandbox itself.
+    """
+
+    def __init__(self, names: tuple[str, ...], uid: int, gid: int) -> None:
+        self.names = names
+        self.uid = uid
+        self.gid = gid
 
 
 def mount_proc(folder: str) -> None:
@@ -205,7 +207,7 @@ def _write_own_etc(plan: RootPlan) -> None:
         "nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n",
     )
     write(f"{OWN_ETC}/group", f"root:x:0:\n{user}:x:{plan.gid}:\nnogroup:x:65534:\n")
-    names = f"localhost sandbox.localdomain sandbox {plan.hostname}"
+    names = " ".join(("localhost", "sandbox.localdomain", "sandbox", *plan.names))
     write(f"{OWN_ETC}/hosts", f"127.0.0.1 {names}\n::1 localhost\n")
 
 

@@ -14,7 +14,6 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 #: The protocol of the routes that are ours (rtm_protocol): no routing daemon uses this number.
 OUR_ROUTES = 0x61
@@ -53,35 +52,48 @@ _ROUTE = struct.Struct("=8BI")
 Network4 = ipaddress.IPv4Network
 
 
-@dataclass(frozen=True)
-class Request:
+class _Record:
+    """Two are equal if all that they hold is."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({vars(self)})"
+
+
+class Request(_Record):
     """One change. ``what`` is for the error's text."""
 
-    what: str
-    kind: int
-    flags: int
-    body: bytes
+    def __init__(self, what: str, kind: int, flags: int, body: bytes) -> None:
+        self.what = what
+        self.kind = kind
+        self.flags = flags
+        self.body = body
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(_Record):
     """An interface. ``forwarding`` is its own setting for IPv4."""
 
-    index: int
-    name: str
-    mtu: int
-    forwarding: bool
+    def __init__(self, index: int, name: str, mtu: int, *, forwarding: bool) -> None:
+        self.index = index
+        self.name = name
+        self.mtu = mtu
+        self.forwarding = forwarding
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(_Record):
     """An IPv4 route, of any table. ``link`` is 0 where it leads nowhere."""
 
-    to: Network4
-    kind: int
-    protocol: int
-    link: int
-    metric: int
+    def __init__(self, to: Network4, kind: int, protocol: int, link: int, metric: int) -> None:
+        self.to = to
+        self.kind = kind
+        self.protocol = protocol
+        self.link = link
+        self.metric = metric
 
 
 def veth(name: str, *, peer: str, peer_namespace: int, mtu: int) -> Request:

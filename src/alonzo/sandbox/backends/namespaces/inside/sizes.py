@@ -6,21 +6,19 @@ Only what is mapped shows. Memory that is mapped nowhere is closed to such sandb
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 _FIELDS = (b"RssAnon", b"RssShmem", b"RssFile", b"VmHWM")
 
 
-@dataclass(frozen=True)
 class Size:
     """Bytes of one process: resident now, and at the highest; those of files left out.
 
     ``running``: its main thread has, or waits for, a processor.
     """
 
-    current: int
-    peak: int
-    running: bool = False
+    def __init__(self, current: int, peak: int, *, running: bool = False) -> None:
+        self.current = current
+        self.peak = peak
+        self.running = running
 
 
 def size_of(pid: int) -> Size:
@@ -31,7 +29,7 @@ def size_of(pid: int) -> Size:
     current = found.get(b"RssAnon", 0) + found.get(b"RssShmem", 0)
     # The kernel keeps the peak of all three kinds only; files' pages come and seldom go.
     peak = max(current, found.get(b"VmHWM", 0) - found.get(b"RssFile", 0))
-    return Size(current, peak, running)
+    return Size(current, peak, running=running)
 
 
 def proportional_bytes(pid: int) -> int:

@@ -10,7 +10,10 @@ import json
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any, cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: The longest message. A packet must fit the socket's default send buffer (208 KiB) whole.
 MESSAGE_BYTES_MAX = 128 << 10
@@ -71,10 +74,10 @@ def receive(peer: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
 
 def _decoded(data: bytes) -> dict[str, Any] | None:
     try:
-        message: Any = json.loads(data)
+        message: dict[str, Any] = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    return cast("dict[str, Any]", message) if isinstance(message, dict) else None
+    return message if isinstance(message, dict) else None  # pyright: ignore[reportUnnecessaryIsInstance] - it is what anybody wrote
 
 
 def close_all(descriptors: Sequence[int]) -> None:

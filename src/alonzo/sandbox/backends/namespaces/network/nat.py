@@ -150,7 +150,7 @@ class Nat:
         order = self.order(sandbox_id)
         inner = next(iter(listeners.values())).dup()  # it may be closed meanwhile
         try:
-            made = await asyncio.to_thread(_in_own_thread, lambda: _join(order, inner))
+            made = await asyncio.to_thread(in_own_thread, lambda: _join(order, inner))
         except OSError as err:
             raise NetworkError(f"sandbox {sandbox_id}, {err.filename}: {err.strerror}") from err
         finally:
@@ -232,7 +232,7 @@ class Nat:
                 inside.loopback_up()
                 inside.join(self._order(_TRIAL), outside)
 
-        _in_own_thread(attempt)
+        in_own_thread(attempt)
 
     def _wait_for_old_interfaces(self, links: Rtnetlink) -> None:
         """Interfaces go with the processes that died; those that do not are removed."""
@@ -307,7 +307,7 @@ class Nat:
             log.exception("network.not_followed")
 
 
-def _in_own_thread(work: Callable[[], T]) -> T:
+def in_own_thread(work: Callable[[], T]) -> T:
     """Do what changes a thread's namespaces in one that nobody uses afterwards.
 
     Raises:
