@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from alonzo.testing.disk import wait_for_baseline, weights_of
 from alonzo.testing.event_kills import Collector
 from alonzo.testing.messaging_kills import OPTIONS, Ledger, Series
 
@@ -22,6 +23,7 @@ def collector():
 @pytest.mark.timeout(180)
 def test_kills_lose_no_message_keep_groups_in_order_and_leave_nothing(collector, own_platform):
     daemon = own_platform(*OPTIONS)
+    empty = weights_of(daemon)
     ledger = Ledger(collector)
     series = Series(daemon, ledger, random.Random(3))
     series.prepare()
@@ -30,3 +32,5 @@ def test_kills_lose_no_message_keep_groups_in_order_and_leave_nothing(collector,
     assert not ledger.faults()
     assert min(counts["q: acknowledged"], counts["q.fifo: acknowledged"]) > 20
     assert series.disk().blobs == blobs
+    series.delete_all()
+    wait_for_baseline(daemon, empty, 60)

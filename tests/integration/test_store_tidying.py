@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 
 import pytest
@@ -35,8 +36,18 @@ async def drain(store):
     await store.tx(lambda conn: conn.execute(f"DELETE FROM t WHERE k < {ROWS - 1}"))
 
 
+async def count_pages(store):
+    """How long the database is, as seen by one that writes."""
+
+    def work(conn):
+        conn.execute(f"UPDATE t SET v = 'z' WHERE k = {ROWS - 1}")
+        return conn.one("PRAGMA page_count")["page_count"]
+
+    return await store.tx(work)
+
+
 async def wait_for_weight(folder, most_bytes):
-    await asyncio.to_thread(eventually, lambda: weight(folder) <= most_bytes, 20)
+    await asyncio.to_thread(eventually, lambda: weight(folder) <= most_bytes, 40)
 
 
 def test_a_drained_backlog_gives_its_room_back(tmp_path):
@@ -75,6 +86,24 @@ def test_writes_go_on_while_the_file_is_tidied(tmp_path):
     asyncio.run(main())
 
 
+def test_a_file_shrinks_though_writes_never_stop(tmp_path, monkeypatch):
+    # There is no moment without writes, as far as the store can tell.
+    monkeypatch.setattr(sqlite, "TIDY_AFTER_S", 3600.0)
+    monkeypatch.setattr(sqlite, "TIDY_BUSY_EVERY_S", 0.01)
+
+    async def main():
+        store = await SqliteStore.open(tmp_path / "a.db", clock=SystemClock())
+        await fill(store)
+        assert await count_pages(store) > 4000
+        await drain(store)
+        async with asyncio.timeout(40):
+            while await count_pages(store) > 600:
+                pass
+        await store.close()
+
+    asyncio.run(main())
+
+
 def test_a_reader_in_the_way_is_waited_for_by_nobody(tmp_path):
     async def main():
         store = await SqliteStore.open(tmp_path / "a.db", clock=SystemClock())
@@ -90,6 +119,35 @@ def test_a_reader_in_the_way_is_waited_for_by_nobody(tmp_path):
             assert old.execute("SELECT count(*) FROM t").fetchone() == (ROWS,)
             old.execute("ROLLBACK")
         await wait_for_weight(tmp_path, 4 * MIB)
+        await store.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("wiped", [True, False])
+def test_what_a_unit_wipes_is_soon_in_no_file(tmp_path, wiped):
+    secret = os.urandom(32).hex()
+
+    def is_there():
+        return any(secret.encode() in path.read_bytes() for path in tmp_path.glob("a.db*"))
+
+    async def main():
+        store = await SqliteStore.open(tmp_path / "a.db", clock=SystemClock())
+        await store.tx(lambda conn: conn.execute("CREATE TABLE s (k TEXT)"))
+        for value in (secret, "other"):
+            row = {"k": value}
+            await store.tx(lambda conn, row=row: conn.execute("INSERT INTO s VALUES (:k)", row))
+
+        def delete(conn):
+            conn.execute("DELETE FROM s WHERE k = :k", {"k": secret})
+            if wiped:
+                conn.wipe()
+
+        await store.tx(delete)
+        if wiped:
+            await asyncio.to_thread(eventually, lambda: not is_there(), 40)
+        else:
+            assert is_there()
         await store.close()
 
     asyncio.run(main())

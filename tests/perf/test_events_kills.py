@@ -5,13 +5,12 @@ import random
 
 import pytest
 
+from alonzo.testing.disk import wait_for_baseline, weights_of
 from alonzo.testing.service_event_kills import Ledger, Series
 from alonzo.testing.waiting import eventually
 
 KILLS = 50
 TEST_S_MAX = 1800
-#: What the database may be longer by in the end: logs, figures of usage, identifiers.
-GROWTH_BYTES_MAX = 16 * 1024 * 1024
 
 
 @pytest.mark.timeout(TEST_S_MAX)
@@ -19,7 +18,9 @@ def test_buckets_rules_schedules_and_subscriptions_survive_fifty_kills(own_platf
     # It takes longer than a test usually hangs.
     faulthandler.cancel_dump_traceback_later()
     ledger = Ledger()
-    series = Series(own_platform(), ledger, random.Random(1))
+    platform = own_platform()
+    empty = weights_of(platform)
+    series = Series(platform, ledger, random.Random(1))
     series.prepare()
     before = series.disk()
     counts = series.run(kills=KILLS, life_s=3.0, end_s=300)
@@ -28,14 +29,10 @@ def test_buckets_rules_schedules_and_subscriptions_survive_fifty_kills(own_platf
     assert not ledger.faults
     assert min(map(len, ledger.acknowledged.values())) > 200
     assert counts["ticks of rules"]
-    series.delete_objects()
+    full = weights_of(platform)
+    series.delete_all()
     eventually(lambda: series.disk().objects == before.objects, 60)
-
-    def is_small():
-        return series.disk().database_bytes <= before.database_bytes + GROWTH_BYTES_MAX
-
-    eventually(is_small, 60)
-    after = series.disk()
+    after = wait_for_baseline(platform, empty, 120)
     with capsys.disabled():
-        print(f"database: {before.database_bytes} bytes before, {after.database_bytes} after")
-    assert len(after.run) <= len(before.run)
+        print(f"before:\n{empty.report()}\nfull:\n{full.report()}\nafter:\n{after.report()}")
+    assert len(series.disk().run) <= len(before.run)

@@ -24,6 +24,7 @@ COMMANDS = {
     "logs": ("alonzo.cli.logs", "Show a function's log, or follow it."),
     "audit": ("alonzo.cli.audit", "Show who called what, from where, and what came of it."),
     "usage": ("alonzo.cli.usage", "Show what functions used, and what AWS would charge for it."),
+    "storage": ("alonzo.cli.storage", "Show what fills the disk, by service, table and folder."),
     "doctor": ("alonzo.cli.doctor", "Say what this host gives, what is missing, how to get it."),
     "settings": ("alonzo.cli.settings", "Show every limit that 'alonzo serve --set' changes."),
     "runtime": ("alonzo.cli.runtime", "Show which runtimes this host has, and install others."),

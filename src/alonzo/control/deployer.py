@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import replace
+from functools import partial
 
 from alonzo.control import documents, machine, records
 from alonzo.control.attachments import unmet
@@ -27,6 +28,7 @@ from alonzo.control.sweeper import Sweeper
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
+from alonzo.lib.periodic import every
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.errors import AwsError
 from alonzo.model.functions import CHANGES_TOPIC, ServingVersion
@@ -86,7 +88,14 @@ class Deployer:
         unsubscribe = self._store.subscribe(CHANGES_TOPIC, lambda _: self.nudge())
         try:
             async with TaskScope() as scope:
-                scope.spawn(self._sweep(), name="control.sweep")
+                scope.spawn(
+                    every(
+                        SWEEP_S,
+                        self._sweeper.sweep,
+                        on_error=partial(log.exception, "control.sweep_failed"),
+                    ),
+                    name="control.sweep",
+                )
                 while True:
                     self._wake.clear()
                     await self._reconcile_once(scope)
@@ -192,11 +201,3 @@ class Deployer:
                 record, status=status, serving=serving, revision_id=revision_id, deploying=False
             ),
         )
-
-    async def _sweep(self) -> None:
-        while True:
-            try:
-                await self._sweeper.sweep()
-            except StoreError:
-                log.exception("control.sweep_failed")
-            await asyncio.sleep(SWEEP_S)

@@ -69,6 +69,10 @@ class Connection(Protocol):
         """Tell subscribers of ``topic`` about ``key`` once, and only if, this unit is committed."""
         ...
 
+    def wipe(self) -> None:
+        """What this unit deletes is to be off the disk soon after, logs of the store included."""
+        ...
+
 
 class Store(Protocol):
     """Durable, transactional state."""

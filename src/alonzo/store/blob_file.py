@@ -24,7 +24,10 @@ from pathlib import Path
 from types import TracebackType
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext, Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from alonzo.store.base import StoreError
 
@@ -46,7 +49,8 @@ class _FileKeys:
 
     def __init__(self, key: bytes, salt: bytes) -> None:
         secret = hmac.digest(salt, key, "sha256")
-        self._chunks = AESGCM(hmac.digest(secret, b"alonzo blob chunks\x01", "sha256"))
+        self._chunk_key = hmac.digest(secret, b"alonzo blob chunks\x01", "sha256")
+        self._chunks = AESGCM(self._chunk_key)
         self._tag = hmac.digest(secret, b"alonzo blob tag\x01", "sha256")
         self._salt = salt
 
@@ -54,8 +58,12 @@ class _FileKeys:
         signed = _HEADER.pack(_MAGIC, self._salt, size, sha256)
         return _HEADER.pack(_MAGIC, self._salt, size, hmac.digest(self._tag, signed, "sha256"))
 
-    def encrypt(self, index: int, plaintext: bytes) -> bytes:
+    def encrypt(self, index: int, plaintext: memoryview) -> bytes:
         return self._chunks.encrypt(_nonce(index), plaintext, None)
+
+    def begin(self, index: int) -> AEADEncryptionContext:
+        """To encrypt a chunk that comes in parts."""
+        return Cipher(AES(self._chunk_key), GCM(_nonce(index))).encryptor()
 
     def decrypt(self, index: int, sealed: bytes) -> bytes:
         return self._chunks.decrypt(_nonce(index), sealed, None)
@@ -66,14 +74,19 @@ def _nonce(index: int) -> bytes:
 
 
 class BlobWriter:
-    """Writes one blob to a new file. Its methods may be called from any thread."""
+    """Writes one blob to a new file. Its methods may be called from any thread.
+
+    What came is encrypted and handed on at once, so a blob that comes slowly holds no memory.
+    """
 
     def __init__(self, path: Path, key: bytes) -> None:
         self.path = path
         salt = os.urandom(_SALT_BYTES)
         self._keys = _FileKeys(key, salt)
         self._digest = hashlib.sha256()
-        self._pending = bytearray()
+        # The chunk that is not whole yet, and how much of it is there.
+        self._open: AEADEncryptionContext | None = None
+        self._filled = 0
         self._chunks = 0
         self._size = 0
         self._lock = threading.Lock()
@@ -88,22 +101,29 @@ class BlobWriter:
             self._size += len(piece)
             rest = memoryview(piece)
             while rest:
-                part = rest[: CHUNK_BYTES - len(self._pending)]
-                self._pending += part
+                part = rest[: CHUNK_BYTES - self._filled]
                 rest = rest[len(part) :]
-                if len(self._pending) == CHUNK_BYTES:
-                    self._write_chunk()
+                if len(part) == CHUNK_BYTES:
+                    self._file.write(self._keys.encrypt(self._chunks, part))
+                    self._chunks += 1
+                    continue
+                if self._open is None:
+                    self._open = self._keys.begin(self._chunks)
+                self._file.write(self._open.update(part))
+                self._filled += len(part)
+                if self._filled == CHUNK_BYTES:
+                    self._end_chunk(self._open)
 
-    def _write_chunk(self) -> None:
-        self._file.write(self._keys.encrypt(self._chunks, bytes(self._pending)))
-        self._pending.clear()
+    def _end_chunk(self, chunk: AEADEncryptionContext) -> None:
+        self._file.write(chunk.finalize() + chunk.tag)
+        self._open, self._filled = None, 0
         self._chunks += 1
 
     def finish(self) -> tuple[str, int]:
         """Write what is left and the header, and sync. Answers hex SHA-256 and size."""
         with self._lock:
-            if self._pending:
-                self._write_chunk()
+            if self._open is not None:
+                self._end_chunk(self._open)
             self._file.seek(0)
             self._file.write(self._keys.header(self._digest.digest(), self._size))
             self._file.flush()

@@ -4,6 +4,8 @@ A blob is one file, complete from the moment that it has its name: it is written
 name, synced, renamed, and then the folder is synced. ``put`` answers after that, so what it
 acknowledged survives ``kill -9`` and a power cut. ``blob_file.py`` has the form of the file. Work
 on files is done in threads, one chunk at a time, so a blob of any size takes constant memory.
+
+With threads of its own, a folder on a slow disk keeps nothing else waiting.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import hmac
 import itertools
 import os
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +35,9 @@ _UNFINISHED = ".unfinished"
 _KEY_CHECK = "key-check"
 #: Plaintext bytes that a reader of a range takes at a time.
 RANGE_PIECE_BYTES = 4 * CHUNK_BYTES
+
+#: Names of files that are read together.
+_LISTED = 1000
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -79,7 +85,7 @@ class BlobUpload:
             StoreFullError: there is no space left.
             StoreError: the file could not be written.
         """
-        self._ref = BlobRef(*await asyncio.to_thread(_named, self._writer.finish))
+        self._ref = BlobRef(*await self._store.in_thread(self._writer.finish))
         return self._ref
 
     async def keep(self) -> None:
@@ -90,21 +96,21 @@ class BlobUpload:
         """
         ref = self._ref
         assert ref is not None, "only what is sealed is kept"
-        await asyncio.to_thread(_named, lambda: self._store.name_blocking(self._writer, ref))
+        await self._store.in_thread(lambda: self._store.name_blocking(self._writer, ref))
 
     async def discard(self) -> None:
         """Leave nothing behind but what is kept. Waits for a write that is under way."""
-        loop = asyncio.get_running_loop()
-        await asyncio.shield(loop.run_in_executor(None, self._writer.discard))
+        await asyncio.shield(self._store.in_thread(self._writer.discard))
 
 
 class BlobStore:
     """The blobs of one folder, which this process alone writes to."""
 
-    def __init__(self, folder: Path, key: bytes) -> None:
+    def __init__(self, folder: Path, key: bytes, *, threads: int = 0) -> None:
         """Open the folder, and sweep what a crash left unfinished in it.
 
-        ``key`` is 32 secret bytes, the same at each start.
+        ``key`` is 32 secret bytes, the same at each start. Files are worked on in at most so many
+        ``threads`` of its own, which ``close`` ends; 0: in those that the event loop has for all.
 
         Raises:
             BlobKeyError: it is not the key that the folder was made with.
@@ -112,12 +118,22 @@ class BlobStore:
         self._folder = folder
         self._key = key
         self._numbers = itertools.count()
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="blobs") if threads else None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in folder.glob(f"*{_UNFINISHED}"):
             path.unlink()
         check = hmac.digest(key, b"alonzo blob key check", "sha256")
         if read_or_create(folder / _KEY_CHECK, lambda: check) != check:
             raise BlobKeyError(f"{folder} was written with another key; bring that key file back")
+
+    def close(self) -> None:
+        """End the threads. Waits for the work that is under way."""
+        if self._threads is not None:
+            self._threads.shutdown()
+
+    def in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Do work on files of the folder in a thread. Raises as ``BlobUpload.write``."""
+        return asyncio.get_running_loop().run_in_executor(self._threads, _named, work)
 
     def _path(self, sha256: str) -> Path:
         if _DIGEST.fullmatch(sha256) is None:
@@ -132,15 +148,15 @@ class BlobStore:
             StoreError: the file could not be written. Nothing is left behind in either case.
         """
         if isinstance(content, bytes):
-            return await asyncio.to_thread(_named, lambda: self._put_bytes(content))
-        upload = await asyncio.to_thread(_named, self._start)
+            return await self.in_thread(lambda: self._put_bytes(content))
+        upload = await self.in_thread(self._start)
         try:
             async for piece in content:
-                await asyncio.to_thread(_named, lambda piece=piece: upload.write(piece))
-            return await asyncio.to_thread(_named, lambda: self._finish(upload))
+                await self.in_thread(lambda piece=piece: upload.write(piece))
+            return await self.in_thread(lambda: self._finish(upload))
         finally:
             # Waits for a thread that a cancelled write may have left behind.
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.discard))
+            await asyncio.shield(self.in_thread(upload.discard))
 
     def _put_bytes(self, content: bytes) -> BlobRef:
         ref = BlobRef(hashlib.sha256(content).hexdigest(), len(content))
@@ -195,7 +211,7 @@ class BlobStore:
             BlobMissingError: there is none.
             BlobCorruptError: the file is not what was written.
         """
-        return await asyncio.to_thread(_named, lambda: self._read(sha256))
+        return await self.in_thread(lambda: self._read(sha256))
 
     def _read(self, sha256: str) -> bytes:
         with self._open(sha256) as blob:
@@ -208,12 +224,12 @@ class BlobStore:
             BlobMissingError: there is none.
             BlobCorruptError: the file is not what was written; perhaps after some good pieces.
         """
-        blob = await asyncio.to_thread(_named, lambda: self._open(sha256))
+        blob = await self.in_thread(lambda: self._open(sha256))
         try:
-            while (piece := await asyncio.to_thread(_named, lambda: next(blob, None))) is not None:
+            while (piece := await self.in_thread(lambda: next(blob, None))) is not None:
                 yield piece
         finally:
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, blob.close))
+            await asyncio.shield(self.in_thread(blob.close))
 
     async def open_range(self, sha256: str, start: int, n_bytes: int) -> AsyncIterator[bytes]:
         """A part of the content, in pieces of about ``RANGE_PIECE_BYTES``, each of them verified.
@@ -222,13 +238,13 @@ class BlobStore:
             BlobMissingError: there is none.
             BlobCorruptError: the file is not what was written; perhaps after some good pieces.
         """
-        blob = await asyncio.to_thread(_named, lambda: self._open(sha256))
+        blob = await self.in_thread(lambda: self._open(sha256))
         try:
-            skip = await asyncio.to_thread(_named, lambda: blob.seek(start))
+            skip = await self.in_thread(lambda: blob.seek(start))
             while n_bytes > 0:
                 wanted = skip + n_bytes
-                piece = await asyncio.to_thread(
-                    _named, lambda wanted=wanted: blob.read(min(wanted, RANGE_PIECE_BYTES))
+                piece = await self.in_thread(
+                    lambda wanted=wanted: blob.read(min(wanted, RANGE_PIECE_BYTES))
                 )
                 if not piece:
                     return
@@ -238,7 +254,7 @@ class BlobStore:
                 n_bytes -= len(piece)
                 yield piece
         finally:
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, blob.close))
+            await asyncio.shield(self.in_thread(blob.close))
 
     async def begin(self) -> BlobUpload:
         """A blob that is written by hand: for whoever does more with its bytes than to keep them.
@@ -247,7 +263,7 @@ class BlobStore:
             StoreFullError: there is no space left.
             StoreError: the file could not be made.
         """
-        return BlobUpload(self, await asyncio.to_thread(_named, self._start))
+        return BlobUpload(self, await self.in_thread(self._start))
 
     async def copy_to(self, sha256: str, path: Path) -> None:
         """Write the content in plain to a new file of mode 0600. Not synced: it is only a copy.
@@ -256,7 +272,7 @@ class BlobStore:
             BlobMissingError: there is none.
             BlobCorruptError: the file is not what was written; ``path`` is not left behind.
         """
-        await asyncio.to_thread(_named, lambda: self._copy_to(sha256, path))
+        await self.in_thread(lambda: self._copy_to(sha256, path))
 
     def _copy_to(self, sha256: str, path: Path) -> None:
         with self._open(sha256) as blob:
@@ -271,19 +287,31 @@ class BlobStore:
 
     async def exists(self, sha256: str) -> bool:
         """Whether there is a blob of that digest."""
-        return await asyncio.to_thread(self._path(sha256).exists)
+        return await self.in_thread(self._path(sha256).exists)
 
     async def delete(self, sha256: str) -> None:
         """Remove the blob, if there is one.
 
         Only for a caller who knows that nobody refers to it, nor is about to put it again.
         """
-        await asyncio.to_thread(_named, lambda: self._path(sha256).unlink(missing_ok=True))
+        await self.in_thread(lambda: self._path(sha256).unlink(missing_ok=True))
 
     async def list_digests(self) -> list[str]:
         """The digests of all blobs, in no order."""
-        names = await asyncio.to_thread(_named, lambda: os.listdir(self._folder))
-        return [name for name in names if _DIGEST.fullmatch(name)]
+        return [name async for names in self.batches() for name in names]
+
+    async def batches(self) -> AsyncIterator[list[str]]:
+        """The digests of all blobs, in no order and some at a time."""
+        entries = await self.in_thread(lambda: os.scandir(self._folder))
+        try:
+            while batch := await self.in_thread(lambda: _names(entries)):
+                yield [name for name in batch if _DIGEST.fullmatch(name)]
+        finally:
+            entries.close()
+
+
+def _names(entries: Iterator[os.DirEntry[str]]) -> list[str]:
+    return [entry.name for entry in itertools.islice(entries, _LISTED)]
 
 
 def _named(work: Callable[[], T]) -> T:

@@ -9,7 +9,8 @@
 * If the commit fails, every unit of the batch fails, also those that had raised an error of their
   own: they may have judged by rows that were never to be.
 * When nothing has been written for a moment, the file gives free pages back, piece by piece, and
-  the log is folded into it: disk use follows what is stored.
+  the log is folded into it: disk use follows what is stored. Where there is no such moment, a
+  piece goes now and then between two commits, and SQLite itself folds the log.
 * The loop learns of a batch in one call, which runs the subscribers first and answers the callers
   after them.
 """
@@ -44,6 +45,8 @@ BATCH_UNITS_MAX = 512
 READERS = 3
 #: How long after the last write the file is tidied, and how soon again if a reader was in the way.
 TIDY_AFTER_S = 1.0
+#: Between two pieces while writes are coming.
+TIDY_BUSY_EVERY_S = 0.25
 #: How long ``close()`` waits for a thread to finish what is queued.
 CLOSE_S_MAX = 30.0
 
@@ -147,8 +150,9 @@ class _Lane:
 class SqliteStore:
     """Implements ``base.Store`` on one SQLite file. Made by ``open()``, for the running loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
+        self._clock = clock
         self._writes = _Lane()
         self._reads = _Lane()
         self._listeners: dict[str, list[Callable[[str], None]]] = {}
@@ -169,7 +173,7 @@ class SqliteStore:
             StoreError: the file cannot be opened.
         """
         await asyncio.to_thread(migrate, path, clock=clock)
-        store = cls(path)
+        store = cls(path, clock)
         for thread in (store._writer, *store._readers):
             thread.start()
         return store
@@ -213,7 +217,7 @@ class SqliteStore:
     def _write(self) -> None:
         db: SqliteConnection | None = None
         failing = False
-        tidying = _Tidying(self._path)
+        tidying = _Tidying(self._path, self._clock)
         while (units := self._writes.take(BATCH_UNITS_MAX, tidying.due_in_s)) != []:
             if units is None:
                 if db is not None and not tidying.step(db):
@@ -221,6 +225,9 @@ class SqliteStore:
                     db = None
                 continue
             tidying.due_in_s = TIDY_AFTER_S
+            if db is not None and not tidying.step_between(db):
+                _close_quietly(db)
+                db = None
             try:
                 db = db or SqliteConnection(open_writer(self._path))
                 _run_together(db, units)
@@ -273,18 +280,40 @@ class _Tidying:
     ``due_in_s`` is after how much idle time the next step is; None: there is nothing to do.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self._log = path.with_name(f"{path.name}-wal")
+        self._clock = clock
         self._begun = False
+        #: Whether pages were given back of which the file does not know yet.
+        self._cut = False
+        self._next_s = clock.monotonic_s()
         self.due_in_s: float | None = None
+
+    def step_between(self, db: SqliteConnection) -> bool:
+        """Units have come: do a piece before them, now and then; False as of ``step``."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._next_s:
+            return True
+        try:
+            self._begun = db.give_back(begun=self._begun)
+            self._cut |= self._begun
+        except StoreError:
+            log.exception("store.not_tidied")
+            self._begun = False
+            return False
+        finally:
+            self._next_s = now_s + TIDY_BUSY_EVERY_S
+        return True
 
     def step(self, db: SqliteConnection) -> bool:
         """Do a bounded piece of it; False: the connection is broken."""
         try:
             self._begun = db.give_back(begun=self._begun)
+            self._cut |= self._begun
             if self._begun:
                 self.due_in_s = 0.0
-            elif db.fold_log(self._log.stat().st_size):
+            elif db.fold_log(self._log.stat().st_size, cut=self._cut or db.wipes):
+                self._cut = db.wipes = False
                 self.due_in_s = None
             else:
                 self.due_in_s = TIDY_AFTER_S

@@ -24,7 +24,11 @@ _WRITER_PRAGMAS = (
     "foreign_keys=ON",
     "cache_size=-8192",
     "wal_autocheckpoint=4000",
-    "journal_size_limit=67108864",
+    # A log that one large commit has made longer is cut when it is written from its beginning.
+    "journal_size_limit=20971520",
+    # Some systems build SQLite so that it writes zeros over every page that becomes free: a large
+    # delete then takes ten times as long, and the writer with it.
+    "secure_delete=FAST",
 )
 _READER_PRAGMAS = (*_EVERY_PRAGMAS, "query_only=ON")
 
@@ -95,6 +99,8 @@ class SqliteConnection:
         self._db = db
         self._given_up: StoreError | None = None
         self.published: list[tuple[str, str]] = []
+        #: Whether a unit deleted what the log should not hold on to; who folds the log unsets it.
+        self.wipes = False
 
     def begin_unit(self) -> None:
         """Start a unit of work inside the open transaction."""
@@ -176,12 +182,13 @@ class SqliteConnection:
             raise self._failed(error) from error
         return True
 
-    def fold_log(self, log_bytes: int) -> bool:
+    def fold_log(self, log_bytes: int, *, cut: bool) -> bool:
         """Fold a log of that length into the database if it is long; False: a reader is in the way.
 
-        Afterwards it has no length.
+        Afterwards it has no length. ``cut``: pages were given back, so that the file is to become
+        shorter, however short the log is.
         """
-        if log_bytes <= _LOG_BYTES_KEPT:
+        if log_bytes <= _LOG_BYTES_KEPT and not cut:
             return True
         self.all("PRAGMA busy_timeout=0")  # Writes must not wait for readers.
         try:
@@ -196,6 +203,10 @@ class SqliteConnection:
     def publish(self, topic: str, key: str) -> None:
         """Tell subscribers of ``topic`` about ``key`` once this unit is committed."""
         self.published.append((topic, key))
+
+    def wipe(self) -> None:
+        """Have the log folded soon, however short it is: it has what was deleted, too."""
+        self.wipes = True
 
     def _run(self, sql: str, parameters: Parameters | None) -> sqlite3.Cursor:
         if self._given_up is not None:

@@ -21,6 +21,8 @@ from alonzo.testing.waiting import eventually
 
 START_S_MAX = 20.0
 STOP_S_MAX = 20.0
+#: How long a client waits for the next piece of an answer.
+READ_S_MAX = 60.0
 REGION = "us-east-1"
 
 READY = re.compile(r"listening on (https?://\S+)")
@@ -131,6 +133,18 @@ class DaemonProcess:
         """From the next start on, have the daemon die at these fault points (comma-separated)."""
         self._environment["ALONZO_FAULTS"] = faults
 
+    def go_ahead(self, seconds: float) -> None:
+        """From the next start on, the platform's wall clock is so much ahead of this host's.
+
+        It refuses every signature then, so this is for what it does by itself.
+        """
+        code = (
+            "import runpy, sys, time; now = time.time; "
+            f"time.time = lambda: now() + {seconds}; "
+            "sys.argv[0] = 'alonzo'; runpy.run_module('alonzo', run_name='__main__')"
+        )
+        self._command = (sys.executable, "-c", code)
+
     def wait_killed(self) -> None:
         """Wait until the daemon has died at a fault point."""
         code = self._reap(self._running(), START_S_MAX)
@@ -164,7 +178,7 @@ class DaemonProcess:
                 config=botocore.config.Config(
                     retries={"mode": "standard", "total_max_attempts": 1},
                     connect_timeout=5,
-                    read_timeout=60,
+                    read_timeout=READ_S_MAX,
                     max_pool_connections=64,
                     proxies={},
                     parameter_validation=True,

@@ -111,9 +111,8 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """What the platform holds on disk: bytes of the database, blobs, files that it runs with."""
+    """What the platform holds on disk beside the database: blobs, files that it runs with."""
 
-    database_bytes: int
     blobs: frozenset[str]
     run: frozenset[str]
 
@@ -185,11 +184,28 @@ class Series:
                 db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in _TABLES
             )
 
+    def delete_all(self) -> None:
+        """Delete all that ``prepare`` and the load have made, as a user would."""
+        client = self._daemon.client
+        lambdas, sns = client("lambda"), client("sns")
+        for mapping in lambdas.list_event_source_mappings()["EventSourceMappings"]:
+            lambdas.delete_event_source_mapping(UUID=mapping["UUID"])
+        eventually(lambda: not lambdas.list_event_source_mappings()["EventSourceMappings"], 60)
+        for function in lambdas.list_functions()["Functions"]:
+            lambdas.delete_function(FunctionName=function["FunctionName"])
+        for subscription in sns.list_subscriptions()["Subscriptions"]:
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+        for topic in sns.list_topics()["Topics"]:
+            sns.delete_topic(TopicArn=topic["TopicArn"])
+        for url in client("sqs").list_queues()["QueueUrls"]:
+            client("sqs").delete_queue(QueueUrl=url)
+        for group in client("logs").describe_log_groups()["logGroups"]:
+            client("logs").delete_log_group(logGroupName=group["logGroupName"])
+
     def disk(self) -> Disk:
         """What is on disk now."""
         folder = self._daemon.data_dir
-        database = sum(path.stat().st_size for path in folder.glob("alonzo.db*"))
-        return Disk(database, *(_files(folder, name) for name in ("blobs", "run")))
+        return Disk(*(_files(folder, name) for name in ("blobs", "run")))
 
     def _send(self) -> None:
         """Send turn after turn; one that a kill cut is made again as it was."""

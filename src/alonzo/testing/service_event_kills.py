@@ -151,9 +151,8 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """What the platform holds on disk: bytes of the database, objects, files that it runs with."""
+    """What the platform holds on disk beside the database: objects, files that it runs with."""
 
-    database_bytes: int
     objects: frozenset[str]
     run: frozenset[str]
 
@@ -228,17 +227,28 @@ class Series:
         self._check_objects()
         return {"kills": kills, **self._ledger.counts()}
 
-    def delete_objects(self) -> None:
-        """Delete everything that the bucket still has."""
-        s3 = self._daemon.client("s3")
+    def delete_all(self) -> None:
+        """Delete all that ``prepare`` and the load have made, as a user would."""
+        client = self._daemon.client
         for key in self._keys():
-            s3.delete_object(Bucket=BUCKET, Key=key)
+            client("s3").delete_object(Bucket=BUCKET, Key=key)
+        client("s3").delete_bucket(Bucket=BUCKET)
+        for rule in client("events").list_rules()["Rules"]:
+            client("events").remove_targets(Rule=rule["Name"], Ids=["queue"])
+            client("events").delete_rule(Name=rule["Name"])
+        client("lambda").delete_function(FunctionName="hear")
+        client("sqs").delete_queue(QueueUrl=QUEUE)
+        iam, role = client("iam"), self._role.rpartition("/")[2]
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=role, PolicyName=policy)
+        iam.delete_role(RoleName=role)
+        for group in client("logs").describe_log_groups()["logGroups"]:
+            client("logs").delete_log_group(logGroupName=group["logGroupName"])
 
     def disk(self) -> Disk:
         """What is on disk now."""
         folder = self._daemon.data_dir
-        database = sum(path.stat().st_size for path in folder.glob("alonzo.db*"))
-        return Disk(database, *(_files(folder, name) for name in ("objects", "run")))
+        return Disk(*(_files(folder, name) for name in ("objects", "run")))
 
     def _send(self) -> None:
         """Send turn after turn. What a kill cut is not made again: it may have been done."""

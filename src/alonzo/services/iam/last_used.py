@@ -6,14 +6,15 @@ data hours late.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from functools import partial
 
+from alonzo.lib.periodic import every
 from alonzo.model.context import Principal
 from alonzo.services.iam import records
 from alonzo.services.iam.identities import Identities, used_document
 from alonzo.services.iam.records import Kind, Q
-from alonzo.store.base import Connection, StoreError
+from alonzo.store.base import Connection
 
 log = logging.getLogger("alonzo.iam")
 
@@ -44,9 +45,12 @@ class LastUsed:
 
     async def run(self) -> None:
         """Write the notes, for ever."""
-        while True:
-            await asyncio.sleep(WRITTEN_EVERY_S)
-            await self.write()
+        await every(
+            WRITTEN_EVERY_S,
+            self.write,
+            on_error=partial(log.exception, "iam.last_used_not_written"),
+            after_a_period=True,
+        )
 
     async def write(self) -> None:
         """Write the notes down. What cannot be written is let go: it will be noted again."""
@@ -65,7 +69,4 @@ class LastUsed:
                     used = {"region": region, "at_s": at_s}
                     records.save(conn, role.changed(last_used=used))
 
-        try:
-            await self._identities.write(work)
-        except StoreError:
-            log.exception("iam.last_used_not_written")
+        await self._identities.write(work)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from functools import partial
 
+from alonzo.lib.periodic import every
 from alonzo.services.kms import records
 from alonzo.services.kms.limits import DAY_S
 from alonzo.services.kms.machine import State
 from alonzo.services.kms.records import Q
 from alonzo.services.kms.rotation import AUTOMATIC
 from alonzo.services.kms.vault import Unit, Vault
-from alonzo.store.base import StoreError
 
 log = logging.getLogger("alonzo.kms")
 
@@ -29,13 +29,15 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep house until cancelled."""
-        while True:
-            try:
-                while await self.tidy():
-                    pass
-            except StoreError:
-                log.exception("kms.not_tidied")
-            await asyncio.sleep(PASS_INTERVAL_S)
+        await every(
+            PASS_INTERVAL_S,
+            self._tidy_all,
+            on_error=partial(log.exception, "kms.not_tidied"),
+        )
+
+    async def _tidy_all(self) -> None:
+        while await self.tidy():
+            pass
 
     async def tidy(self) -> bool:
         """One pass; answers whether there is more to do."""
@@ -54,6 +56,7 @@ class Keeper:
             assert key is not None
             unit.touch(key)
             unit.conn.execute(Q.delete_key, {"id": key.id})
+            unit.conn.wipe()
             log.info("kms.key_deleted", extra={"key": key.arn})
         for key_id in rotating:
             key = records.try_find(unit.conn, key_id)

@@ -37,6 +37,9 @@ from alonzo.store.base import Connection, Store
 Answer = Mapping[str, Any]
 Tags = Mapping[str, str]
 
+#: Schedules that one unit of work deletes with their group.
+_DELETED_MAX = 500
+
 
 class GroupOperations:
     """Operations by their names in the service model."""
@@ -78,17 +81,23 @@ class GroupOperations:
     async def delete_schedule_group(
         self, context: RequestContext, params: dict[str, Any]
     ) -> Answer:
-        """DeleteScheduleGroup, with its schedules, at once."""
+        """DeleteScheduleGroup, with its schedules. Interrupted half-way, it leaves some of them."""
         place, name = Place(context.account, context.region), params["Name"]
         if name == DEFAULT_GROUP:
             raise default_group()
 
-        def work(conn: Connection) -> None:
-            if not conn.execute(Q.delete_group, place.keys | {"name": name}):
-                raise no_group(name)
-            conn.execute(Q.delete_schedules, place.keys | {"name": name})
+        keys = place.keys | {"name": name}
 
-        await self._store.tx(work)
+        def delete_some(conn: Connection) -> bool:
+            _need(conn, place, name)
+            some = keys | {"limit": _DELETED_MAX}
+            if conn.execute(Q.delete_some_schedules, some) == _DELETED_MAX:
+                return False
+            conn.execute(Q.delete_group, keys)
+            return True
+
+        while not await self._store.tx(delete_some):
+            pass  # Between two units others get their turn.
         return {}
 
     async def list_schedule_groups(self, context: RequestContext, params: dict[str, Any]) -> Answer:

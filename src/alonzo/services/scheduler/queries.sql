@@ -20,8 +20,11 @@ SET modified_at_s = excluded.modified_at_s, document = excluded.document;
 -- name: delete_group
 DELETE FROM schedule_group WHERE account = :account AND region = :region AND name = :name;
 
--- name: delete_schedules
-DELETE FROM schedule WHERE account = :account AND region = :region AND group_name = :name;
+-- name: delete_some_schedules
+DELETE FROM schedule WHERE id IN (
+    SELECT id FROM schedule
+    WHERE account = :account AND region = :region AND group_name = :name LIMIT :limit
+);
 
 -- name: find_schedule
 SELECT * FROM schedule

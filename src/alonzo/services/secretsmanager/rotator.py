@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from functools import partial
 from typing import Any
 
+from alonzo.lib.periodic import every
 from alonzo.lib.policies import principals
 from alonzo.lib.policies.compiled import Request
 from alonzo.lib.policies.evaluation import Policies, evaluate
@@ -29,7 +31,6 @@ from alonzo.services.secretsmanager.limits import ROTATION_ATTEMPTS_MAX, ROTATIO
 from alonzo.services.secretsmanager.records import Q, Secret
 from alonzo.services.secretsmanager.rules import period_s
 from alonzo.services.secretsmanager.stages import CURRENT, PENDING, attached, holder
-from alonzo.store.base import StoreError
 
 log = logging.getLogger("alonzo.secretsmanager")
 
@@ -69,18 +70,16 @@ class Rotator:
     async def run(self) -> None:
         """Rotate and delete until cancelled."""
         async with TaskScope() as scope:
-            while True:
-                self._nudged.clear()
-                try:
-                    await self.tidy()
-                    self._start_due(scope)
-                except StoreError:
-                    log.exception("secretsmanager.not_tidied")
-                try:
-                    async with asyncio.timeout(PASS_INTERVAL_S):
-                        await self._nudged.wait()
-                except TimeoutError:
-                    continue
+            await every(
+                PASS_INTERVAL_S,
+                partial(self._pass, scope),
+                on_error=partial(log.exception, "secretsmanager.not_tidied"),
+                nudged=self._nudged,
+            )
+
+    async def _pass(self, scope: TaskScope) -> None:
+        await self.tidy()
+        self._start_due(scope)
 
     async def tidy(self) -> None:
         """Delete the secrets whose recovery window is over, and begin scheduled rotations."""

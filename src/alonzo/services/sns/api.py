@@ -92,9 +92,11 @@ class Topics:
 
     def work(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """What is to run all the time, by name."""
+        keeper = Keeper(self.directory)
         return {
             "topic deliveries": self.queue.run(),
-            "subscriptions": Keeper(self.directory).run(),
+            "subscriptions": keeper.run(),
+            "duplicates": keeper.run_forgetting(),
         }
 
 

@@ -26,6 +26,8 @@ ATTRIBUTE_NAME_MAX = 256
 BATCH_ENTRIES_MAX = 10
 BATCH_ID_MAX = 80
 DEDUPLICATION_S = 300.0
+#: Messages or deliveries that one unit of work deletes with their topic or subscription.
+DELETED_MAX = 500
 
 FILTER_KEYS_MAX = 5
 FILTER_COMBINATIONS_MAX = 150

@@ -127,7 +127,6 @@ class PublishOperations:
             "scope": message.group_id if by_group else "",
             "deduplication_id": message.deduplication_id,
         }
-        conn.execute(Q.forget_deduplications, {"now_s": now_s})
         first = conn.one(Q.find_duplicate, {**keys, "now_s": now_s})
         if first is not None:
             return _answer(first["message_id"], first["sequence"])

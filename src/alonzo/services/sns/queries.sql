@@ -25,12 +25,18 @@ ON CONFLICT (arn) DO UPDATE SET document = excluded.document;
 -- name: delete_subscription
 DELETE FROM sns_subscription WHERE arn = :arn;
 
--- name: delete_messages_without_deliveries
--- Of one topic: what only a deleted subscription was to get.
+-- name: delete_some_messages
+-- Of one topic, with what is on its way of them.
 DELETE FROM sns_message
-WHERE topic_arn = :topic_arn AND NOT EXISTS (
-    SELECT 1 FROM sns_delivery WHERE sns_delivery.message_id = sns_message.message_id
-);
+WHERE place IN (SELECT place FROM sns_message WHERE topic_arn = :topic_arn LIMIT :limit);
+
+-- name: delete_some_deliveries
+-- Of one subscription.
+DELETE FROM sns_delivery
+WHERE subscription_arn = :arn AND place IN (
+    SELECT place FROM sns_delivery WHERE subscription_arn = :arn LIMIT :limit
+)
+RETURNING message_id;
 
 -- name: next_sequence
 UPDATE sns_topic SET sequence = sequence + 1 WHERE arn = :arn RETURNING sequence;
@@ -48,8 +54,12 @@ ON CONFLICT (topic_arn, scope, deduplication_id) DO UPDATE
 SET message_id = excluded.message_id, sequence = excluded.sequence,
     expires_at_s = excluded.expires_at_s;
 
+-- name: nth_expiry
+SELECT expires_at_s AS until_s FROM sns_deduplication
+WHERE expires_at_s <= :now_s ORDER BY expires_at_s LIMIT 1 OFFSET :offset;
+
 -- name: forget_deduplications
-DELETE FROM sns_deduplication WHERE expires_at_s <= :now_s;
+DELETE FROM sns_deduplication WHERE expires_at_s <= :until_s;
 
 -- name: add_message
 INSERT INTO sns_message (message_id, topic_arn, document)

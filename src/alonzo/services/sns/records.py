@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from alonzo.services.sns.arns import FIFO, account_of, region_of
+from alonzo.services.sns.limits import DELETED_MAX
 from alonzo.store.base import Connection, Row
 from alonzo.store.queries import load
 
@@ -244,3 +245,14 @@ def _kept(value: Mapping[str, Any]) -> dict[str, Any]:
 def _given(value: Mapping[str, Any]) -> dict[str, Any]:
     binary = value.get("BinaryValue")
     return dict(value) if binary is None else {**value, "BinaryValue": base64.b64decode(binary)}
+
+
+def delete_subscription(conn: Connection, arn: str) -> bool:
+    """Delete a subscription with what is on its way to it; False: there is more, call again."""
+    rows = conn.all(Q.delete_some_deliveries, {"arn": arn, "limit": DELETED_MAX})
+    for row in rows:
+        conn.execute(Q.finish_message, {"message_id": row["message_id"]})
+    if len(rows) == DELETED_MAX:
+        return False
+    conn.execute(Q.delete_subscription, {"arn": arn})
+    return True

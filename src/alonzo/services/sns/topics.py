@@ -12,7 +12,7 @@ from alonzo.services.sns import topic_attributes
 from alonzo.services.sns.arns import check_arn, check_name, is_text, one_page, topic_arn
 from alonzo.services.sns.directory import Directory, Unit
 from alonzo.services.sns.errors import invalid, limit_exceeded, no_resource, not_supported
-from alonzo.services.sns.limits import FIFO_TOPICS_MAX, TAGS_MAX, TOPICS_MAX
+from alonzo.services.sns.limits import DELETED_MAX, FIFO_TOPICS_MAX, TAGS_MAX, TOPICS_MAX
 from alonzo.services.sns.records import Q, Topic
 
 Answer = Mapping[str, Any]
@@ -70,12 +70,17 @@ class TopicOperations:
     async def delete_topic(self, context: RequestContext, params: dict[str, Any]) -> None:
         """DeleteTopic, with subscriptions and what is on its way. There may be no such topic."""
         arn = check_arn(params["TopicArn"], context.region)
+        some = {"topic_arn": arn, "limit": DELETED_MAX}
 
-        def work(unit: Unit) -> None:
+        def delete_some(unit: Unit) -> bool:
             unit.topics.add(arn)
+            if unit.conn.execute(Q.delete_some_messages, some) == DELETED_MAX:
+                return False
             unit.conn.execute(Q.delete_topic, {"arn": arn})
+            return True
 
-        await self._directory.change(work)
+        while not await self._directory.change(delete_some):
+            pass  # Between two units others get their turn.
 
     async def list_topics(self, context: RequestContext, params: dict[str, Any]) -> Answer:
         """ListTopics."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from alonzo.lib.clock import Clock
+from alonzo.lib.periodic import every
 from alonzo.services.sqs.backlog import Backlog
 from alonzo.services.sqs.records import Q
-from alonzo.store.base import Connection, Row, Store, StoreError
+from alonzo.store.base import Connection, Row, Store
 
 log = logging.getLogger("alonzo.sqs")
 
@@ -39,17 +41,12 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        while True:
-            self._nudged.clear()
-            try:
-                await self.sweep()
-            except StoreError:
-                log.exception("sqs.not_swept")
-            try:
-                async with asyncio.timeout(_PASS_INTERVAL_S):
-                    await self._nudged.wait()
-            except TimeoutError:
-                continue
+        await every(
+            _PASS_INTERVAL_S,
+            self.sweep,
+            on_error=partial(log.exception, "sqs.not_swept"),
+            nudged=self._nudged,
+        )
 
     async def sweep(self) -> None:
         """One pass over the queues that were deleted first."""

@@ -6,12 +6,13 @@ is for when the platform stops.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
+from alonzo.lib.periodic import every
 from alonzo.services.sqs.backlog import Counts
 from alonzo.services.sqs.bodies import Bodies
 from alonzo.services.sqs.directory import Directory
@@ -21,7 +22,7 @@ from alonzo.services.sqs.messages.fifo import settle_group
 from alonzo.services.sqs.messages.records import Numbers, Q, delete_payloads
 from alonzo.services.sqs.messages.waiting import Waiting
 from alonzo.services.sqs.queue import Queue
-from alonzo.store.base import Connection, Row, Store, StoreError
+from alonzo.store.base import Connection, Row, Store
 
 log = logging.getLogger("alonzo.sqs")
 
@@ -111,12 +112,7 @@ class Messages:
 
     async def run(self) -> None:
         """Delete what is too old, until cancelled."""
-        while True:
-            try:
-                await self.sweep()
-            except StoreError:
-                log.exception("sqs.not_swept")
-            await asyncio.sleep(SWEEP_INTERVAL_S)
+        await every(SWEEP_INTERVAL_S, self.sweep, on_error=partial(log.exception, "sqs.not_swept"))
 
     async def sweep(self) -> None:
         """Delete messages past their retention, and deduplication ids past their window.
