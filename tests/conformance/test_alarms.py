@@ -109,5 +109,54 @@ def test_what_is_no_alarm_is_refused(boto):
         cloudwatch.put_metric_alarm(**facts)
     with pytest.raises(ClientError, match="Invalid arn syntax"):
         cloudwatch.put_metric_alarm(**facts, Statistic="Sum", OKActions=["stop"])
-    with pytest.raises(ClientError, match="PutCompositeAlarm is not supported"):
-        cloudwatch.put_composite_alarm(AlarmName="c", AlarmRule="ALARM(a)")
+    with pytest.raises(ClientError, match=r"ValidationError.*alarms \[nobody\] in the alarm rule"):
+        cloudwatch.put_composite_alarm(AlarmName="c", AlarmRule="ALARM(nobody)")
+
+
+def test_a_composite_alarm_follows_its_children_and_tells_topic_and_bus(
+    boto, function_name, topic, queue
+):
+    cloudwatch, sqs, events = boto("cloudwatch"), boto("sqs"), boto("events")
+    url, queue_arn = queue
+    sns_subscription = {"Protocol": "sqs", "Attributes": {"RawMessageDelivery": "true"}}
+    boto("sns").subscribe(TopicArn=topic, Endpoint=queue_arn, **sns_subscription)
+    start = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:"
+    child, both = f"{function_name}-child", f"{function_name}-both"
+    pattern = {"source": ["aws.cloudwatch"], "resources": [f"{start}{both}"]}
+    pattern["detail"] = {"state": {"value": ["ALARM"]}}
+    events.put_rule(Name=function_name, EventPattern=json.dumps(pattern))
+    policy = allow("sqs:SendMessage", on=queue_arn, Principal={"Service": "*"})
+    policy["Principal"] = {"Service": ["sns.amazonaws.com", "events.amazonaws.com"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": policy})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document})
+    events.put_targets(Rule=function_name, Targets=[{"Id": "q", "Arn": queue_arn}])
+    cloudwatch.put_metric_alarm(
+        AlarmName=child,
+        Namespace="canaries",
+        MetricName=function_name,
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
+    )
+    cloudwatch.put_composite_alarm(
+        AlarmName=both, AlarmRule=f'ALARM("{child}") AND TRUE', AlarmActions=[topic]
+    )
+    cloudwatch.set_alarm_state(AlarmName=child, StateValue="ALARM", StateReason="drill")
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[both], AlarmTypes=["CompositeAlarm"])[
+        "CompositeAlarms"
+    ]
+    assert alarm["StateValue"] == "ALARM"
+    bodies = [json.loads(each["Body"]) for each in messages_of(sqs, url, 2)]
+    event, message = sorted(bodies, key=lambda body: "AlarmName" in body)
+    assert message["AlarmRule"] == alarm["AlarmRule"]
+    assert [each["Arn"] for each in message["TriggeringChildren"]] == [start + child]
+    assert event["detail-type"] == "CloudWatch Alarm State Change"
+    assert event["detail"]["state"]["reason"] == message["NewStateReason"]
+    with pytest.raises(ClientError, match=f"Cannot delete {child} as there are composite"):
+        cloudwatch.delete_alarms(AlarmNames=[child])
+    cloudwatch.delete_alarms(AlarmNames=[child, both])
+    events.remove_targets(Rule=function_name, Ids=["q"])
+    events.delete_rule(Name=function_name)

@@ -10,7 +10,10 @@ from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SystemIds
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.errors import AwsError
+from alonzo.services.cloudwatch.alarms import records
 from alonzo.services.cloudwatch.alarms.actions import ActionCarrier
+from alonzo.services.cloudwatch.alarms.changing import change_state
+from alonzo.services.cloudwatch.alarms.evaluation import State
 from alonzo.testing.events import until
 
 ARN = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:canary"
@@ -44,14 +47,91 @@ class Calls:
     """Topics and functions that take what comes."""
 
     def __init__(self):
-        self.messages, self.events = [], []
+        self.messages, self.events, self.bridged = [], [], []
+        self.refusal = None
+
+    def offers(self, service):
+        return service == "events"
 
     async def call(self, call, use):
+        if call.operation == "PutEvents":
+            self.bridged += call.params["Entries"]
+            return
         assert (call.service, call.operation) == ("sns", "Publish")
         self.messages.append((call.params, use))
 
     async def invoke(self, function_arn, payload, use):
+        if self.refusal is not None:
+            raise self.refusal
         self.events.append((function_arn, json.loads(payload), use))
+
+
+@in_a_loop
+async def test_a_reason_that_is_no_json_is_refused_however_deep(open_metrics):
+    async with open_metrics() as metrics:
+        await metrics.call("PutMetricAlarm", **CANARY)
+        changed = {"AlarmName": "canary", "StateValue": "OK", "StateReason": "test"}
+        for data in ("[" * 4000, "NaN", '{"a": -Infinity}', ""):
+            with pytest.raises(AwsError) as caught:
+                await metrics.call("SetAlarmState", StateReasonData=data, **changed)
+            assert caught.value.code == "InvalidFormatFault"
+        await metrics.call("SetAlarmState", StateReasonData="[" * 900 + "]" * 900, **changed)
+
+
+@in_a_loop
+async def test_alarms_are_judged_when_the_clock_is_set_back(open_metrics):
+    clock = ManualClock(1_700_000_000.0)
+    async with open_metrics(clock=clock) as metrics:
+        await metrics.call("PutMetricAlarm", **CANARY)
+        await metrics.alarms.judge_due()
+        clock.advance(-86_400)
+        await put(metrics, 5.0)
+        await metrics.alarms.judge_due()
+        assert (await described(metrics))["StateValue"] == "ALARM"
+
+
+@in_a_loop
+async def test_a_verdict_on_an_alarm_that_was_deleted_is_none_on_the_next_of_its_name(open_metrics):
+    async with open_metrics() as metrics:
+        await metrics.call("PutMetricAlarm", **CANARY)
+        key = records.AlarmKey("000000000000", "us-east-1", "canary")
+        first = await metrics.store.read(lambda db: records.find(db, key))
+        await metrics.call("DeleteAlarms", AlarmNames=["canary"])
+        metrics.clock.advance(1.0)
+        await metrics.call("PutMetricAlarm", **CANARY)
+        second = await metrics.store.read(lambda db: records.find(db, key))
+        assert (second.id, second.revision) == (first.id, first.revision)
+        facts = records.StateFacts(State.ALARM, "of the first", None, metrics.clock.now_s())
+        for alarm, changes in ((first, False), (second, True)):
+            changed = await metrics.store.tx(
+                lambda db, alarm=alarm: change_state(db, metrics.outbox, alarm, facts)
+            )
+            assert changed is changes
+
+
+@in_a_loop
+async def test_an_alarm_put_twice_at_a_time_is_judged_as_it_was_put_last(open_metrics, monkeypatch):
+    async with open_metrics() as metrics:
+        await put(metrics, 5.0)
+        read, held, free = metrics.store.read, asyncio.Event(), asyncio.Event()
+
+        async def late(work):
+            found = await read(work)
+            if not held.is_set():
+                held.set()
+                await free.wait()
+            return found
+
+        monkeypatch.setattr(metrics.store, "read", late)
+        first = asyncio.create_task(metrics.call("PutMetricAlarm", **CANARY | {"Threshold": 9.0}))
+        await held.wait()
+        second = asyncio.create_task(metrics.call("PutMetricAlarm", **CANARY))
+        # It waits for the first; if it did not, what was read first would be taken last.
+        await asyncio.wait({second}, timeout=0.5)
+        free.set()
+        await asyncio.gather(first, second)
+        await metrics.alarms.judge_due()
+        assert (await described(metrics))["StateValue"] == "ALARM"
 
 
 async def put(metrics, value, ago_s=60.0, name="Errors"):
@@ -162,6 +242,37 @@ async def test_an_alarm_goes_off_is_told_once_and_calms_down(open_metrics):
 
 
 @in_a_loop
+async def test_an_action_that_is_refused_for_good_is_in_the_history(open_metrics):
+    calls = Calls()
+    calls.refusal = AwsError("AccessDeniedException", "CloudWatch Alarms is not authorized")
+    async with open_metrics() as metrics:
+        await metrics.call("PutMetricAlarm", **CANARY)
+        set_state = {"AlarmName": "canary", "StateReason": "drill", "StateValue": "ALARM"}
+        await metrics.call("SetAlarmState", **set_state)
+        await delivered(metrics, calls)
+        history = await metrics.call(
+            "DescribeAlarmHistory", AlarmName="canary", HistoryItemType="Action"
+        )
+        told = {
+            item["HistorySummary"]: json.loads(item["HistoryData"])["actionState"]
+            for item in history["AlarmHistoryItems"]
+        }
+        assert told == {
+            f"Successfully executed action {TOPIC}": "Succeeded",
+            f"Failed to execute action {FUNCTION}. Received error: "
+            '"CloudWatch Alarms is not authorized"': "Failed",
+        }
+        types = [each["DetailType"] for each in calls.bridged]
+        assert types == [
+            "CloudWatch Alarm Configuration Change",
+            "CloudWatch Alarm State Change",
+        ]
+        made = json.loads(calls.bridged[0]["Detail"])
+        assert (made["operation"], made["state"]["value"]) == ("create", "INSUFFICIENT_DATA")
+        assert made["configuration"]["alarmActions"] == [TOPIC, FUNCTION]
+
+
+@in_a_loop
 async def test_an_expression_over_metrics_is_watched(open_metrics):
     def stat(query_id, name):
         metric = {"Namespace": "shop", "MetricName": name, "Dimensions": CANARY["Dimensions"]}
@@ -195,11 +306,12 @@ async def test_a_state_can_be_set_actions_kept_quiet_and_tags_kept(open_metrics)
         await metrics.call("DisableAlarmActions", AlarmNames=["canary", "unknown"])
         set_state = {"AlarmName": "canary", "StateReason": "drill"}
         await metrics.call("SetAlarmState", StateValue="ALARM", **set_state)
-        assert await metrics.store.read(metrics.outbox.count) == 0
-        await metrics.call("SetAlarmState", StateValue="OK", **set_state)
+        quiet = await metrics.store.read(metrics.outbox.count)
         await metrics.call("EnableAlarmActions", AlarmNames=["canary"])
+        await metrics.call("SetAlarmState", StateValue="OK", **set_state)
         await metrics.call("SetAlarmState", StateValue="ALARM", **set_state)
-        assert await metrics.store.read(metrics.outbox.count) == 2
+        # A change of configuration, two of the state, and now two actions.
+        assert await metrics.store.read(metrics.outbox.count) == quiet + 5
         await metrics.call("TagResource", ResourceARN=ARN, Tags=[{"Key": "b", "Value": "c"}])
         await metrics.call("UntagResource", ResourceARN=ARN, TagKeys=["team"])
         found = await metrics.call("ListTagsForResource", ResourceARN=ARN)

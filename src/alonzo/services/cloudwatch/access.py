@@ -38,6 +38,7 @@ def access_rules() -> AccessRules:
     return {
         **{name: on_all(f"cloudwatch:{name}") for name in _OPERATIONS},
         **{name: _on_alarms(name, member) for name, member in _ON_ALARMS.items()},
+        "PutCompositeAlarm": _put_composite_alarm,
         "PutMetricData": _put_metric_data,
     }
 
@@ -60,6 +61,14 @@ def _on_alarms(name: str, member: str) -> AccessRule:
         return tuple(Access(action, f"{start}{each}", keys) for each in names)
 
     return rule
+
+
+def _put_composite_alarm(context: RequestContext, params: Mapping[str, Any]) -> Sequence[Access]:
+    """On all alarms: it says something of others. Source: API reference, PutCompositeAlarm."""
+    start = f"arn:aws:cloudwatch:{context.region}:{context.account}:alarm:"
+    actions = tuple(arn for each in _ACTIONS for arn in params.get(each) or ())
+    keys: dict[str, str | tuple[str, ...]] = {"cloudwatch:alarmactions": actions}
+    return (Access("cloudwatch:PutCompositeAlarm", f"{start}*", keys),)
 
 
 def _put_metric_data(_: RequestContext, params: Mapping[str, Any]) -> Sequence[Access]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alonzo.lib.clock import Clock
 from alonzo.model.ports.operations import Operations
 from alonzo.services.cloudwatch.alarms.keeper import AlarmKeeper
+from alonzo.services.cloudwatch.alarms.listing import AlarmListing
 from alonzo.services.cloudwatch.alarms.operations import AlarmOperations
 from alonzo.services.cloudwatch.folding import Folder
 from alonzo.services.cloudwatch.metrics import MetricOperations
@@ -12,9 +13,8 @@ from alonzo.services.cloudwatch.sink import MetricWriter
 from alonzo.store.base import Store
 
 _MISSING = {
-    "Alarms watch one metric, or one expression over metrics.": (
+    "Alarms watch one metric, one expression over metrics, or other alarms.": (
         "DescribeAlarmContributors",
-        "PutCompositeAlarm",
         "PutLogAlarm",
     ),
     "Mute rules of alarms are not built; DisableAlarmActions keeps an alarm quiet.": (
@@ -83,15 +83,16 @@ def operations(
 ) -> Operations:
     """The operations of CloudWatch over a store; every read folds first."""
     metrics = MetricOperations(store, writer, folder, clock)
-    alarm = AlarmOperations(store, alarms, clock)
+    alarm, listing = AlarmOperations(store, alarms, clock), AlarmListing(store, clock)
     return {
         "DeleteAlarms": alarm.delete_alarms,
-        "DescribeAlarmHistory": alarm.describe_alarm_history,
-        "DescribeAlarms": alarm.describe_alarms,
-        "DescribeAlarmsForMetric": alarm.describe_alarms_for_metric,
+        "DescribeAlarmHistory": listing.describe_alarm_history,
+        "DescribeAlarms": listing.describe_alarms,
+        "DescribeAlarmsForMetric": listing.describe_alarms_for_metric,
         "DisableAlarmActions": alarm.disable_alarm_actions,
         "EnableAlarmActions": alarm.enable_alarm_actions,
         "ListTagsForResource": alarm.list_tags_for_resource,
+        "PutCompositeAlarm": alarm.put_composite_alarm,
         "PutMetricAlarm": alarm.put_metric_alarm,
         "SetAlarmState": alarm.set_alarm_state,
         "TagResource": alarm.tag_resource,

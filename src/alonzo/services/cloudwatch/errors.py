@@ -57,6 +57,18 @@ def bad_state_data() -> AwsError:
     return AwsError("InvalidFormatFault", "StateReasonData must be JSON.")
 
 
-def too_many_alarms(limit: int) -> AwsError:
+def too_many_alarms(limit: int, what: str = "alarms") -> AwsError:
     """The account has as many alarms as it may have. The text is ours."""
-    return AwsError("LimitExceededFault", f"An account has at most {limit} alarms in a region.")
+    return AwsError("LimitExceededFault", f"An account has at most {limit} {what} in a region.")
+
+
+def too_many_parents(name: str, limit: int) -> AwsError:
+    """As many composite alarms look at one alarm as may. The text is ours."""
+    return AwsError(
+        "LimitExceededFault", f"At most {limit} composite alarms can depend on {name[:255]}."
+    )
+
+
+def other_kind(name: str, kind: str) -> AwsError:
+    """The name belongs to an alarm of another kind. The text is ours."""
+    return invalid_query(f"{name[:255]} is the name of a {kind}, which cannot become another.")

@@ -15,8 +15,10 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from alonzo.lib import faults
+from alonzo.lib.periodic import every
 from alonzo.services.cloudwatch import records
 from alonzo.services.cloudwatch.errors import too_many_metrics
 from alonzo.services.cloudwatch.journal import Document, PointEntry
@@ -33,7 +35,7 @@ from alonzo.services.cloudwatch.limits import METRICS_MAX
 from alonzo.services.cloudwatch.points import Point
 from alonzo.services.cloudwatch.series import Metric, Slot
 from alonzo.services.cloudwatch.sink import Q
-from alonzo.store.base import Connection, Row, Store, StoreError
+from alonzo.store.base import Connection, Row, Store
 
 log = logging.getLogger("alonzo.metrics")
 
@@ -71,12 +73,12 @@ class Folder:
 
     async def run(self) -> None:
         """Fold until cancelled."""
-        while True:
-            await asyncio.sleep(FOLD_INTERVAL_S)
-            try:
-                await self.fold()
-            except StoreError:
-                log.exception("metrics.not_folded")
+        await every(
+            FOLD_INTERVAL_S,
+            self.fold,
+            on_error=partial(log.exception, "metrics.not_folded"),
+            after_a_period=True,
+        )
 
     async def fold(self) -> None:
         """Return once all that was counted before the call can be read.

@@ -7,11 +7,12 @@ the day after 455. Source of the first: CloudWatch user guide, metrics retention
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
+from functools import partial
 
 from alonzo.lib.clock import Clock
+from alonzo.lib.periodic import every
 from alonzo.services.cloudwatch import records
 from alonzo.services.cloudwatch.folding import Folder
 from alonzo.services.cloudwatch.lambda_metrics import UsageFigures, UsageKey
@@ -19,7 +20,7 @@ from alonzo.services.cloudwatch.limits import DAY_S, RETENTION_S
 from alonzo.services.cloudwatch.points import Point
 from alonzo.services.cloudwatch.series import start_of
 from alonzo.services.cloudwatch.sink import Q
-from alonzo.store.base import Connection, Store, StoreError
+from alonzo.store.base import Connection, Store
 
 log = logging.getLogger("alonzo.metrics")
 
@@ -44,12 +45,11 @@ class Reaper:
 
     async def run(self) -> None:
         """Reap until cancelled."""
-        while True:
-            try:
-                await self.reap()
-            except StoreError:
-                log.exception("metrics.not_reaped")
-            await asyncio.sleep(PASS_INTERVAL_S)
+        await every(
+            PASS_INTERVAL_S,
+            self.reap,
+            on_error=partial(log.exception, "metrics.not_reaped"),
+        )
 
     async def reap(self) -> None:
         """One pass over everything that is old enough."""

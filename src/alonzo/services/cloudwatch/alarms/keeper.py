@@ -6,6 +6,8 @@
 * What is due next is in memory. Between two looks nothing runs, and without alarms nothing at all.
 * An alarm is judged at the end of each minute, or of each ten seconds if its period is shorter, and
   at once when it was put.
+* Composite alarms follow in the same commit (``changing``); here only the actions are let go that
+  a suppressor kept back for a time.
 * A verdict on what has changed meanwhile is dropped: the commit asks for the revision and the state
   that it was made of. So no change of state is missed, nor told twice, whatever dies.
 """
@@ -22,10 +24,17 @@ from alonzo.lib import faults
 from alonzo.lib.clock import Clock
 from alonzo.model.errors import AwsError
 from alonzo.services.cloudwatch.alarms import records
-from alonzo.services.cloudwatch.alarms.actions import parcel_of
+from alonzo.services.cloudwatch.alarms.changing import HOLDS_TOPIC, change_state, release_due
 from alonzo.services.cloudwatch.alarms.evaluation import SPARE_PERIODS, decide
 from alonzo.services.cloudwatch.alarms.reasons import Seen, data_of, reason_of
-from alonzo.services.cloudwatch.alarms.records import Alarm, AlarmKey, Q, StateFacts, alarm_from
+from alonzo.services.cloudwatch.alarms.records import (
+    METRIC,
+    Alarm,
+    AlarmKey,
+    Q,
+    StateFacts,
+    alarm_from,
+)
 from alonzo.services.cloudwatch.data_queries import (
     Answers,
     MetricQuery,
@@ -47,6 +56,8 @@ _LAG_S = 1.0
 _BATCH = 50
 #: How often to look though nothing is due: the host's clock may have been set.
 _LOOK_AGAIN_S = 60.0
+#: After the store could not do it.
+_AFTER_ERROR_S = 5.0
 #: How long history is kept, and how often some of it is forgotten. Source: DescribeAlarmHistory.
 _HISTORY_S = 30 * 86_400
 _FORGET_EVERY_S = 3600.0
@@ -80,7 +91,12 @@ class _Plans:
     by_key: dict[AlarmKey, _Plan] = field(default_factory=dict[AlarmKey, _Plan])
 
     def due(self, now_s: float) -> list[_Plan]:
-        return [plan for plan in self.by_key.values() if plan.due_at_s <= now_s]
+        # What is due later than a step from now was put off before the clock was set back.
+        return [
+            plan
+            for plan in self.by_key.values()
+            if plan.due_at_s <= now_s or plan.due_at_s > now_s + plan.step_s
+        ]
 
     def next_due_at_s(self) -> float | None:
         return min((plan.due_at_s for plan in self.by_key.values()), default=None)
@@ -92,44 +108,76 @@ class AlarmKeeper:
     def __init__(self, store: Store, folder: Folder, outbox: Outbox, clock: Clock) -> None:
         self._store = store
         self._folder = folder
-        self._outbox = outbox
+        #: Where actions go.
+        self.outbox = outbox
         self._clock = clock
         self._plans = _Plans()
         self._nudged = asyncio.Event()
+        #: So that what was read later is taken later.
+        self._reading = asyncio.Lock()
         self._forgets_at_s = 0.0
 
     async def open(self) -> None:
         """Find all alarms, before the first request."""
         rows = await self._store.read(lambda db: db.all(Q.all_alarms))
-        for row in rows:
-            alarm = alarm_from(row)
-            self._plans.by_key[alarm.key] = _plan_of(alarm)
+        for alarm in map(alarm_from, rows):
+            if alarm.kind == METRIC:
+                self._plans.by_key[alarm.key] = _plan_of(alarm)
 
     async def refresh(self, key: AlarmKey) -> None:
-        """An alarm was put, changed or deleted: judge it anew, soon."""
-        alarm = await self._store.read(lambda db: records.find(db, key))
-        if alarm is None:
-            self._plans.by_key.pop(key, None)
-        else:
-            self._plans.by_key[key] = _plan_of(alarm)
+        """A metric alarm was put, changed or deleted: judge it anew, soon."""
+        async with self._reading:
+            alarm = await self._store.read(lambda db: records.find(db, key))
+            if alarm is None or alarm.kind != METRIC:
+                self._plans.by_key.pop(key, None)
+            else:
+                self._plans.by_key[key] = _plan_of(alarm)
         self._nudged.set()
 
     async def run(self) -> None:
         """Judge until cancelled."""
-        while True:
-            self._nudged.clear()
-            try:
-                await self.judge_due()
-                await self._forget()
-            except StoreError:
-                log.exception("alarms.not_judged")
-            next_at_s = self._plans.next_due_at_s()
-            wait_s = _FORGET_EVERY_S
-            if next_at_s is not None:
-                wait_s = min(max(0.0, next_at_s - self._clock.now_s()), _LOOK_AGAIN_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._nudged.wait()
+        unsubscribe = self._store.subscribe(HOLDS_TOPIC, lambda _: self._nudged.set())
+        try:
+            while True:
+                await self._work()
+        finally:
+            unsubscribe()
+
+    async def _work(self) -> None:
+        """Do what is due, and wait for the next."""
+        self._nudged.clear()
+        next_at_s: float | None = self._clock.now_s() + _AFTER_ERROR_S
+        try:
+            await self.judge_due()
+            await self._forget()
+            release_at_s = await self.release_due()
+            times_s = (self._plans.next_due_at_s(), release_at_s)
+            next_at_s = min((each for each in times_s if each is not None), default=None)
+        except StoreError:
+            log.exception("alarms.not_judged")
+        wait_s = _FORGET_EVERY_S
+        if next_at_s is not None:
+            wait_s = min(max(0.0, next_at_s - self._clock.now_s()), _LOOK_AGAIN_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._nudged.wait()
+
+    async def release_due(self) -> float | None:
+        """Let actions go that were kept back until now; answers when to come again.
+
+        Raises:
+            StoreError: some of them go when this is called again.
+        """
+        row = await self._store.read(lambda db: db.one(Q.next_release))
+        now_s = self._clock.now_s()
+        if row is None or row["at_s"] is None or row["at_s"] > now_s:
+            return None if row is None else row["at_s"]
+        await faults.reach("alarms.before_release")
+        while await self._store.tx(lambda db: release_due(db, self.outbox, now_s)):
+            pass
+        await faults.reach("alarms.after_release")
+        row = await self._store.read(lambda db: db.one(Q.next_release))
+        return None if row is None else row["at_s"]
 
     async def judge_due(self) -> None:
         """Judge what is due now.
@@ -149,48 +197,19 @@ class AlarmKeeper:
             changes = await self._store.read(lambda db, some=some: _judge(db, some, now_s))
             for change in changes:
                 await faults.reach("alarms.before_change")
-                await self._store.tx(lambda db, change=change: self.apply(db, change))
+                await self._store.tx(
+                    lambda db, change=change: change_state(
+                        db, self.outbox, change.alarm, change.after
+                    )
+                )
                 await faults.reach("alarms.after_change")
-
-    def apply(self, db: Connection, change: _Change) -> bool:
-        """Change a state, and start what follows: part of a unit of work. False: it is stale."""
-        alarm, after = change.alarm, change.after
-        before = alarm.facts
-        changed = db.execute(
-            Q.change_state,
-            {
-                "id": alarm.id,
-                "revision": alarm.revision,
-                "before": before.state,
-                "state": after.state,
-                "state_document": after.encode(),
-            },
-        )
-        if not changed:
-            return False
-        if after.state is before.state:
-            return True
-        records.note(
-            db,
-            alarm.key,
-            after.updated_at_s,
-            "StateUpdate",
-            f"Alarm updated from {before.state} to {after.state}",
-            {
-                "oldState": records.state_document(before),
-                "newState": records.state_document(after),
-            },
-        )
-        targets = alarm.actions(after.state)
-        self._outbox.add(db, [parcel_of(alarm, before, after, each) for each in targets])
-        return True
 
     async def set_state(self, key: AlarmKey, facts: StateFacts) -> bool:
         """Put an alarm into a state; False: there is no such alarm. The next look may undo it."""
 
         def work(db: Connection) -> bool:
             alarm = records.find(db, key)
-            return alarm is not None and self.apply(db, _Change(alarm, facts))
+            return alarm is not None and change_state(db, self.outbox, alarm, facts)
 
         return await self._store.tx(work)
 
@@ -221,10 +240,9 @@ def _plan_of(alarm: Alarm) -> _Plan:
 def _judge(db: Connection, plans: Iterable[_Plan], now_s: float) -> list[_Change]:
     found: list[_Change] = []
     for plan in plans:
-        row = db.one(Q.alarm_by_id, {"id": plan.alarm.id})
-        if row is None or row["revision"] != plan.alarm.revision:
+        alarm = records.find(db, plan.alarm.key)
+        if alarm is None or not alarm.is_as(plan.alarm):
             continue
-        alarm = alarm_from(row)
         change = _judge_one(db, plan, alarm, now_s)
         if change is not None:
             found.append(change)

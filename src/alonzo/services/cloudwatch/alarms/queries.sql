@@ -1,16 +1,16 @@
 -- name: all_alarms
-SELECT id, account, region, name, revision, state, document, state_document FROM alarm ORDER BY id;
+SELECT id, account, region, name, kind, revision, state, document, state_document, hold
+FROM alarm
+ORDER BY id;
 
 -- name: find_alarm
-SELECT id, account, region, name, revision, state, document, state_document FROM alarm
+SELECT id, account, region, name, kind, revision, state, document, state_document, hold
+FROM alarm
 WHERE account = :account AND region = :region AND name = :name;
 
--- name: alarm_by_id
-SELECT id, account, region, name, revision, state, document, state_document FROM alarm
-WHERE id = :id;
-
 -- name: list_alarms
-SELECT id, account, region, name, revision, state, document, state_document FROM alarm
+SELECT id, account, region, name, kind, revision, state, document, state_document, hold
+FROM alarm
 WHERE account = :account AND region = :region AND name > :after
   AND name >= :prefix AND name < :prefix_end
 ORDER BY name
@@ -19,9 +19,35 @@ LIMIT :limit;
 -- name: count_alarms
 SELECT COUNT(*) AS n FROM alarm WHERE account = :account AND region = :region;
 
+-- name: count_alarms_of_kind
+SELECT COUNT(*) AS n FROM alarm
+WHERE account = :account AND region = :region AND kind = :kind;
+
 -- name: add_alarm
-INSERT INTO alarm (account, region, name, revision, state, document, state_document)
-VALUES (:account, :region, :name, 1, :state, :document, :state_document);
+INSERT INTO alarm (account, region, name, kind, revision, state, document, state_document)
+VALUES (:account, :region, :name, :kind, 1, :state, :document, :state_document);
+
+-- name: unlink_alarm
+DELETE FROM alarm_link WHERE alarm_id = :id;
+
+-- name: link_alarm
+INSERT INTO alarm_link (alarm_id, account, region, child, role)
+VALUES (:id, :account, :region, :child, :role);
+
+-- name: parents_of_alarm
+SELECT a.name FROM alarm_link l JOIN alarm a ON a.id = l.alarm_id
+WHERE l.account = :account AND l.region = :region AND l.child = :child AND l.role = :role
+ORDER BY a.name;
+
+-- name: due_releases
+SELECT id, account, region, name, kind, revision, state, document, state_document, hold
+FROM alarm
+WHERE release_at_s <= :now_s
+ORDER BY release_at_s
+LIMIT :limit;
+
+-- name: next_release
+SELECT MIN(release_at_s) AS at_s FROM alarm;
 
 -- name: change_alarm
 UPDATE alarm SET revision = revision + 1, document = :document WHERE id = :id;
@@ -30,44 +56,49 @@ UPDATE alarm SET revision = revision + 1, document = :document WHERE id = :id;
 UPDATE alarm SET document = :document WHERE id = :id;
 
 -- name: change_state
-UPDATE alarm SET state = :state, state_document = :state_document
+UPDATE alarm
+SET state = :state, state_document = :state_document, hold = :hold, release_at_s = :release_at_s
 WHERE id = :id AND revision = :revision AND state = :before;
 
 -- name: delete_alarm
 DELETE FROM alarm WHERE id = :id;
 
 -- name: add_history
-INSERT INTO alarm_history (account, region, name, at_s, kind, summary, data)
-VALUES (:account, :region, :name, :at_s, :kind, :summary, :data);
+INSERT INTO alarm_history (account, region, name, alarm_type, at_s, kind, summary, data)
+VALUES (:account, :region, :name, :alarm_type, :at_s, :kind, :summary, :data);
 
 -- name: history_of_region
-SELECT id, name, at_s, kind, summary, data FROM alarm_history
+SELECT id, name, alarm_type, at_s, kind, summary, data FROM alarm_history
 WHERE account = :account AND region = :region
   AND at_s >= :start_s AND at_s < :end_s AND (:kind = '' OR kind = :kind)
+  AND alarm_type IN (:type, :other_type)
   AND (at_s, id) < (:edge_s, :edge_id)
 ORDER BY at_s DESC, id DESC
 LIMIT :limit;
 
 -- name: history_of_region_ascending
-SELECT id, name, at_s, kind, summary, data FROM alarm_history
+SELECT id, name, alarm_type, at_s, kind, summary, data FROM alarm_history
 WHERE account = :account AND region = :region
   AND at_s >= :start_s AND at_s < :end_s AND (:kind = '' OR kind = :kind)
+  AND alarm_type IN (:type, :other_type)
   AND (at_s, id) > (:edge_s, :edge_id)
 ORDER BY at_s, id
 LIMIT :limit;
 
 -- name: history_of_alarm
-SELECT id, name, at_s, kind, summary, data FROM alarm_history
+SELECT id, name, alarm_type, at_s, kind, summary, data FROM alarm_history
 WHERE account = :account AND region = :region AND name = :name
   AND at_s >= :start_s AND at_s < :end_s AND (:kind = '' OR kind = :kind)
+  AND alarm_type IN (:type, :other_type)
   AND (at_s, id) < (:edge_s, :edge_id)
 ORDER BY at_s DESC, id DESC
 LIMIT :limit;
 
 -- name: history_of_alarm_ascending
-SELECT id, name, at_s, kind, summary, data FROM alarm_history
+SELECT id, name, alarm_type, at_s, kind, summary, data FROM alarm_history
 WHERE account = :account AND region = :region AND name = :name
   AND at_s >= :start_s AND at_s < :end_s AND (:kind = '' OR kind = :kind)
+  AND alarm_type IN (:type, :other_type)
   AND (at_s, id) > (:edge_s, :edge_id)
 ORDER BY at_s, id
 LIMIT :limit;

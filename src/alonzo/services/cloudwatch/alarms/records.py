@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from alonzo.services.cloudwatch.alarms.composite.rule import Rule, parse_rule
+from alonzo.services.cloudwatch.alarms.composite.suppression import Hold, Suppressor, hold_from
 from alonzo.services.cloudwatch.alarms.evaluation import Criteria, Missing, State
-from alonzo.services.cloudwatch.alarms.reasons import INITIAL, moment
+from alonzo.services.cloudwatch.alarms.reasons import INITIAL
 from alonzo.store.base import Connection, Row
 from alonzo.store.queries import load
 
 Q = load("alonzo.services.cloudwatch.alarms")
+
+#: Kinds of alarms, as the API calls them.
+METRIC, COMPOSITE = "MetricAlarm", "CompositeAlarm"
 
 #: Characters of a history item's summary and data. Source: AlarmHistoryItem.
 _SUMMARY_MAX, _DATA_MAX = 255, 4095
@@ -30,15 +35,32 @@ class AlarmKey(NamedTuple):
         """Its ARN."""
         return f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm:{self.name}"
 
+    def name_of(self, reference: str) -> str:
+        """The name that a name or an ARN means; an ARN of elsewhere means no alarm of here."""
+        if not reference.startswith("arn:"):
+            return reference
+        return reference.removeprefix(self._replace(name="").arn)
+
 
 @dataclass(frozen=True, slots=True)
 class StateFacts:
-    """How an alarm came to be in its state. Times are epoch seconds."""
+    """How an alarm came to be in its state. Times are epoch seconds.
+
+    ``changed_at_s`` None: the state became another when it was last updated. ``hold`` says why
+    actions are kept back.
+    """
 
     state: State
     reason: str
     data: str | None
     updated_at_s: float
+    changed_at_s: float | None = None
+    hold: Hold | None = None
+
+    @property
+    def since_s(self) -> float:
+        """Since when the alarm is in this state."""
+        return self.updated_at_s if self.changed_at_s is None else self.changed_at_s
 
     @classmethod
     def initial(cls, now_s: float) -> StateFacts:
@@ -48,7 +70,12 @@ class StateFacts:
     def encode(self) -> str:
         """As the store has them."""
         return json.dumps(
-            {"reason": self.reason, "data": self.data, "updated_at_s": self.updated_at_s}
+            {
+                "reason": self.reason,
+                "data": self.data,
+                "updated_at_s": self.updated_at_s,
+                "changed_at_s": self.since_s,
+            }
         )
 
 
@@ -56,16 +83,47 @@ class StateFacts:
 class Alarm:
     """An alarm as stored.
 
-    ``members`` are those of PutMetricAlarm that say what it watches and does; ``tags`` its tags.
+    ``members`` are those of PutMetricAlarm or PutCompositeAlarm that say what it watches and does;
+    ``tags`` its tags.
     """
 
     id: int
     key: AlarmKey
+    kind: str
     revision: int
     members: Mapping[str, Any]
     tags: Mapping[str, str]
     updated_at_s: float
     facts: StateFacts
+
+    def is_as(self, known: Alarm) -> bool:
+        """Whether it is as it was put when ``known`` was read.
+
+        After a deletion another alarm may have its id, and a new one its name and its revision.
+        """
+        return (self.id, self.key, self.revision, self.updated_at_s) == (
+            known.id,
+            known.key,
+            known.revision,
+            known.updated_at_s,
+        )
+
+    @property
+    def rule(self) -> Rule:
+        """What a composite alarm makes of others."""
+        return parse_rule(self.members["AlarmRule"])
+
+    @property
+    def suppressor(self) -> Suppressor | None:
+        """What keeps a composite alarm's actions back."""
+        given = self.members
+        if self.kind != COMPOSITE or not given.get("ActionsSuppressor"):
+            return None
+        return Suppressor(
+            self.key.name_of(given["ActionsSuppressor"]),
+            given["ActionsSuppressorWaitPeriod"],
+            given["ActionsSuppressorExtensionPeriod"],
+        )
 
     @property
     def criteria(self) -> Criteria:
@@ -129,11 +187,19 @@ def alarm_from(row: Row) -> Alarm:
     return Alarm(
         row["id"],
         AlarmKey(row["account"], row["region"], row["name"]),
+        row["kind"],
         row["revision"],
         document["members"],
         document["tags"],
         document["updated_at_s"],
-        StateFacts(State(row["state"]), facts["reason"], facts["data"], facts["updated_at_s"]),
+        StateFacts(
+            State(row["state"]),
+            facts["reason"],
+            facts["data"],
+            facts["updated_at_s"],
+            facts.get("changed_at_s"),
+            None if row["hold"] is None else hold_from(json.loads(row["hold"])),
+        ),
     )
 
 
@@ -148,14 +214,42 @@ def document_of(members: Mapping[str, Any], tags: Mapping[str, str], updated_at_
     return json.dumps({"members": members, "tags": tags, "updated_at_s": updated_at_s})
 
 
+def save_state(db: Connection, alarm: Alarm, after: StateFacts) -> bool:
+    """Write a state. False: the alarm is not as it was when ``alarm`` was read."""
+    hold = after.hold
+    values = {
+        "id": alarm.id,
+        "revision": alarm.revision,
+        "before": alarm.facts.state,
+        "state": after.state,
+        "state_document": after.encode(),
+        "hold": None if hold is None else json.dumps(hold.encode()),
+        "release_at_s": None if hold is None else hold.until_s,
+    }
+    return db.execute(Q.change_state, values) > 0
+
+
 def note(
-    db: Connection, key: AlarmKey, at_s: float, kind: str, summary: str, data: Mapping[str, Any]
+    db: Connection,
+    key: AlarmKey,
+    alarm_type: str,
+    at_s: float,
+    *,
+    kind: str,
+    summary: str,
+    data: Mapping[str, Any],
 ) -> None:
     """Add to the history."""
     text = json.dumps({"type": kind, "version": "1.0", **data}, separators=(",", ":"))
     if len(text) > _DATA_MAX:
         text = json.dumps({"type": kind, "version": "1.0"}, separators=(",", ":"))
-    values = {"at_s": at_s, "kind": kind, "summary": summary[:_SUMMARY_MAX], "data": text}
+    values = {
+        "alarm_type": alarm_type,
+        "at_s": at_s,
+        "kind": kind,
+        "summary": summary[:_SUMMARY_MAX],
+        "data": text,
+    }
     db.execute(Q.add_history, {**key._asdict(), **values})
 
 
@@ -164,12 +258,6 @@ def state_document(facts: StateFacts) -> dict[str, Any]:
     shown: dict[str, Any] = {"stateValue": facts.state, "stateReason": facts.reason}
     if facts.data is not None:
         shown["stateReasonData"] = json.loads(facts.data)
-    return shown
-
-
-def state_of_event(facts: StateFacts) -> dict[str, Any]:
-    """A state as events show it."""
-    shown = {"value": facts.state, "reason": facts.reason, "timestamp": moment(facts.updated_at_s)}
-    if facts.data is not None:
-        shown["reasonData"] = facts.data
+    if facts.hold is not None:
+        shown["actionsSuppressedBy"] = facts.hold.by
     return shown

@@ -32,10 +32,11 @@ TAGS_MAX = 50
 
 #: Members that say what a metric alarm watches where ``Metrics`` does not.
 _SINGLE = ("MetricName", "Namespace", "Period", "Statistic", "ExtendedStatistic", "Dimensions")
-_ACTIONS = ("OKActions", "AlarmActions", "InsufficientDataActions")
+#: Members that list actions.
+ACTIONS = ("OKActions", "AlarmActions", "InsufficientDataActions")
 #: What is kept of a request.
 KEPT = (
-    *("AlarmDescription", "ActionsEnabled", *_ACTIONS, *_SINGLE, "Unit", "Metrics"),
+    *("AlarmDescription", "ActionsEnabled", *ACTIONS, *_SINGLE, "Unit", "Metrics"),
     *("EvaluationPeriods", "DatapointsToAlarm", "Threshold", "ComparisonOperator"),
     *("TreatMissingData", "EvaluateLowSampleCountPercentile"),
 )
@@ -66,8 +67,8 @@ def check_alarm(account: str, region: str, params: Params) -> dict[str, Any]:
     else:
         periods_s = [_check_single(params)]
     _check_span(params["EvaluationPeriods"], min(periods_s))
-    for member in _ACTIONS:
-        _check_actions(params.get(member) or [])
+    for member in ACTIONS:
+        check_actions(params.get(member) or [])
     kept = {name: params[name] for name in KEPT if params.get(name) is not None}
     return {"ActionsEnabled": True, **kept}
 
@@ -155,7 +156,12 @@ def _check_span(periods: int, period_s: int) -> None:
         )
 
 
-def _check_actions(actions: Sequence[str]) -> None:
+def check_actions(actions: Sequence[str]) -> None:
+    """Refuse what an alarm cannot do.
+
+    Raises:
+        AwsError: ValidationError.
+    """
     for arn in actions:
         if not arn.startswith("arn:"):
             raise invalid_query(f"Invalid arn syntax: {arn[:256]}")
