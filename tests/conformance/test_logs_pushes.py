@@ -140,6 +140,13 @@ def test_a_query_is_answered_over_the_wire(logs_client, group, eventually):
 
     found = eventually(complete, within_s=20)
     assert [[cell["value"] for cell in row] for row in found["results"]] == [["0", "6"], ["1", "9"]]
+    made = logs_client.put_query_definition(name=f"{group}/users", queryString="fields @message")
+    listed = logs_client.describe_query_definitions(queryDefinitionNamePrefix=group)
+    (kept,) = listed["queryDefinitions"]
+    assert kept["queryDefinitionId"] == made["queryDefinitionId"]
+    assert logs_client.delete_query_definition(queryDefinitionId=made["queryDefinitionId"])[
+        "success"
+    ]
     with pytest.raises(ClientError) as caught:
         logs_client.start_query(
             logGroupName=group, startTime=0, endTime=1, queryString="fields a | unnest b"
@@ -206,3 +213,32 @@ def test_the_aws_cli_tails_live(platform, logs_client, group, eventually):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_a_resource_policy_lets_rules_write_into_a_log_group(boto, logs_client, group, eventually):
+    events = boto("events")
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}"
+    rule = events.put_rule(Name=group, EventPattern=json.dumps({"source": [group]}))["RuleArn"]
+    events.put_targets(Rule=group, Targets=[{"Id": "1", "Arn": arn}])
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": f"{arn}:*",
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    entry = {"Source": group, "DetailType": "d", "Detail": "{}"}
+    logs_client.put_resource_policy(policyName=group, policyDocument=policy)
+
+    def written():
+        events.put_events(Entries=[entry])
+        return logs_client.filter_log_events(logGroupName=group)["events"]
+
+    found = eventually(written, within_s=20)
+    assert {json.loads(each["message"])["detail-type"] for each in found} == {"d"}
+    (listed,) = logs_client.describe_resource_policies()["resourcePolicies"]
+    assert listed["policyDocument"] == policy
+    logs_client.delete_resource_policy(policyName=group)
+    events.remove_targets(Rule=group, Ids=["1"])
+    events.delete_rule(Name=group)

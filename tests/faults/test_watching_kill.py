@@ -112,3 +112,83 @@ def test_a_kill_loses_no_event_that_a_subscription_wants(own_platform):
     platform.arm("")
     platform.start()
     assert told(platform)
+
+
+def composite_alarm(platform, topic):
+    """An alarm that follows another, and tells a second after it changed."""
+    cloudwatch = platform.client("cloudwatch")
+    for name in ("child", "quiet"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="n",
+            MetricName="m",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="ignore",
+        )
+    cloudwatch.put_composite_alarm(
+        AlarmName="both",
+        AlarmRule="ALARM(child)",
+        AlarmActions=[topic],
+        ActionsSuppressor="quiet",
+        ActionsSuppressorWaitPeriod=1,
+        ActionsSuppressorExtensionPeriod=1,
+    )
+    with contextlib.suppress(BotoCoreError, ClientError):
+        cloudwatch.set_alarm_state(AlarmName="child", StateValue="ALARM", StateReason="drill")
+
+
+def ask(platform):
+    """Start a query, whatever becomes of the answer."""
+    now_s = int(time.time())
+    query = {"logGroupName": "g", "startTime": now_s - 600, "endTime": now_s + 60}
+    with contextlib.suppress(BotoCoreError, ClientError):
+        platform.client("logs").start_query(**query, queryString="fields @message")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "point",
+    ["alarms.after_release", pytest.param("alarms.before_release", marks=pytest.mark.nightly)],
+)
+def test_a_kill_keeps_results_of_queries_and_tells_of_a_composite_alarm_once(
+    own_platform, eventually, point
+):
+    platform = own_platform(ALONZO_FAULTS=point)
+    make_queue(platform)
+    logs, sns = platform.client("logs"), platform.client("sns")
+    logs.create_log_group(logGroupName="g")
+    logs.create_log_stream(logGroupName="g", logStreamName="s")
+    event = {"timestamp": int(time.time() * 1000), "message": "kept"}
+    logs.put_log_events(logGroupName="g", logStreamName="s", logEvents=[event])
+    ask(platform)
+    (query,) = eventually(lambda: logs.describe_queries(status="Complete")["queries"], within_s=20)
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    raw = {"RawMessageDelivery": "true"}
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=QUEUE, Attributes=raw)
+    composite_alarm(platform, topic)
+    platform.wait_killed()
+    platform.arm("")
+    platform.start()
+    found = platform.client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])
+    assert [each["StateValue"] for each in found["CompositeAlarms"]] == ["ALARM"]
+    (message,) = told(platform)
+    assert (message["AlarmName"], message["OldStateValue"]) == ("both", "OK")
+    results = platform.client("logs").get_query_results(queryId=query["queryId"])
+    assert results["status"] == "Complete"
+    assert results["results"][0][0] == {"field": "@message", "value": "kept"}
+
+
+@pytest.mark.nightly
+def test_a_query_that_a_kill_cut_has_failed(own_platform):
+    platform = own_platform(ALONZO_FAULTS="logs.query_running")
+    platform.client("logs").create_log_group(logGroupName="g")
+    ask(platform)
+    platform.wait_killed()
+    platform.arm("")
+    platform.start()
+    (query,) = platform.client("logs").describe_queries()["queries"]
+    assert query["status"] == "Failed"

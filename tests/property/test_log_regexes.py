@@ -1,11 +1,14 @@
 """The regular expressions of queries agree with Python's, and no text makes them slow."""
 
+import random
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alonzo.services.logs.insights import regexes
+from alonzo.services.logs.insights.bounds import Bounds, QueryStopped
 from alonzo.services.logs.insights.regexes import Regex, RegexError
 
 ATOMS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\d", "1", "^", "$"])
@@ -48,3 +51,27 @@ def test_an_expression_that_python_never_ends_is_matched_at_once():
     assert Regex("(?:a|aa)*b(?<rest>.*)").find("a" * 2_000 + "bc") == ["c"]
     with pytest.raises(RegexError):
         Regex("(?:a{100}){100}")
+
+
+def test_what_an_expression_remembers_is_bounded_and_forgotten(monkeypatch):
+    monkeypatch.setattr(regexes, "REMEMBERED_MAX", 2_000)
+    bounds = Bounds()
+    regex, other = Regex("a.{30}b.{30}c", bounds), Regex("x[^y]*z", bounds)
+    text = "".join(random.Random(1).choices("ab", k=2_000))
+    for place in (0, 500, 1_000):
+        found = text[:place] + "a" + "-" * 30 + "b" + "-" * 30 + "c" + text[place:]
+        assert regex.search(found)
+        assert not regex.search(text[place:])
+        # Each of its ways is a character that nothing else has.
+        assert not other.search("x" + "".join(map(chr, range(5_000, 6_000))) + "y")
+        assert bounds.remembered < 4_000
+
+
+def test_an_expression_stops_in_the_middle_of_a_text():
+    bounds = Bounds()
+    regex = Regex("(?<a>a|b)*c", bounds)
+    assert not regex.search("ab")
+    bounds.stop()
+    for match in (regex.search, regex.find):
+        with pytest.raises(QueryStopped):
+            match("ab")

@@ -12,7 +12,6 @@ from alonzo.lib.ids import IdSource
 from alonzo.model.ports.identity import ResourcePolicies
 from alonzo.model.ports.invoking import Invoker
 from alonzo.services.events.api import Events
-from alonzo.services.events.log_policies import LogGroupPolicies
 from alonzo.store.base import Store
 
 
@@ -31,11 +30,8 @@ class EventServices:
     ) -> None:
         """``calls`` are made of targets that let EventBridge in, ``roles`` of the others."""
         self.events = Events(store, calls, roles, roles.trust, invoker, clock=clock, ids=ids)
-        #: Policies of event buses, and of log groups that take events.
-        self.policies: Mapping[str, ResourcePolicies] = {
-            "events": self.events.directory,
-            "logs": LogGroupPolicies(),
-        }
+        #: Policies of event buses.
+        self.policies: Mapping[str, ResourcePolicies] = {"events": self.events.directory}
 
     async def open(self) -> None:
         """Read what is kept in memory, before the first request."""

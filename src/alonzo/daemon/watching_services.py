@@ -35,8 +35,8 @@ class WatchingServices:
         self._outbox = Outbox(store, clock, "cloudwatch")
         self._actions = ActionCarrier(store, calls, clock, ids)
         self.alarms = AlarmKeeper(store, metering.folder, self._outbox, clock)
-        #: Neither has resource-based policies.
-        self.policies: Mapping[str, ResourcePolicies] = {}
+        #: Log groups have policies; alarms and metrics have none.
+        self.policies: Mapping[str, ResourcePolicies] = {"logs": self.logs.policies}
 
     async def open(self) -> None:
         """Read what is kept in memory, before the first request."""

@@ -303,3 +303,34 @@ def test_tags_are_one_set_under_both_kinds_of_operations(open_logs: Any) -> None
             assert await tags() == {"b": "2"}
 
     asyncio.run(main())
+
+
+def test_groups_are_found_by_patterns_of_names_and_of_tags(open_logs: Any) -> None:
+    async def main() -> None:
+        async with open_logs() as logs:
+            for name, tags in {
+                "/aws/lambda/a": {"stage": "Prod-1"},
+                "/aws/lambda/b": {"stage": "test", "team": "x"},
+                "other/aws": {},
+            }.items():
+                await logs.call("CreateLogGroup", logGroupName=name, tags=tags)
+
+            async def found(*values: str, **params: Any) -> str:
+                if values:
+                    params["logGroupTags"] = [{"key": "stage", "values": list(values)}]
+                pages = await logs.pages("ListLogGroups", limit=1, **params)
+                names = [each["logGroupName"] for page in pages for each in page["logGroups"]]
+                return " ".join(name[-1] for name in names)
+
+            assert await found() == "a b s"
+            assert await found(logGroupNamePattern="^/aws") == "a b"
+            assert await found(logGroupNamePattern="^/aws/lambda/b|aws/x|other") == "b s"
+            assert await found("prod*") == await found("*-1") == await found("*ro*1*") == "a"
+            assert await found("Prod-1", "test") == await found("*") == "a b"
+            assert await found("prod-1") == ""
+            assert await found("!Prod-1") == await found("!prod*") == "b"
+            assert await found(logGroupTags=[{"key": "stage"}, {"key": "team"}]) == "b"
+            assert await found(logGroupClass="INFREQUENT_ACCESS") == ""
+            assert await found(fieldIndexNames=["x"]) == ""
+
+    asyncio.run(main())

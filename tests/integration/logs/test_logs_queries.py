@@ -2,11 +2,14 @@
 
 import asyncio
 import functools
+import random
 
 import pytest
 
+from alonzo.lib import faults
 from alonzo.model.errors import AwsError
-from alonzo.services.logs.insights import desk
+from alonzo.services.logs.insights import archive, definitions
+from alonzo.services.logs.insights import run as runs
 from alonzo.testing.events import until
 
 
@@ -43,7 +46,7 @@ def values(found):
 
 @in_a_loop
 async def test_a_query_reads_its_groups_together_page_by_page(open_logs, monkeypatch):
-    monkeypatch.setattr(desk, "_PAGE_EVENTS", 3)
+    monkeypatch.setattr(runs, "_PAGE_EVENTS", 3)
     async with open_logs() as logs:
         await logs.make("g", "s", "t")
         await logs.make("h", "s")
@@ -83,7 +86,8 @@ async def test_queries_are_listed_stopped_and_refused(open_logs):
         await logs.make("g", "s")
         query_id = await asked(logs, "fields @message")
         assert await logs.call("StopQuery", queryId=query_id) == {"success": True}
-        assert await logs.call("StopQuery", queryId=query_id) == {"success": False}
+        with pytest.raises(AwsError, match="is not running"):
+            await logs.call("StopQuery", queryId=query_id)
         listed = await logs.call("DescribeQueries", status="Cancelled")
         assert [each["queryId"] for each in listed["queries"]] == [query_id]
         with pytest.raises(AwsError, match="does not exist"):
@@ -97,3 +101,164 @@ async def test_queries_are_listed_stopped_and_refused(open_logs):
         ):
             with pytest.raises(AwsError, match=text):
                 await asked(logs, query, **more)
+
+
+@in_a_loop
+async def test_a_query_that_is_stopped_ends_in_the_middle_of_an_event(open_logs):
+    async with open_logs() as logs:
+        await logs.make("g", "s")
+        # Each character leads somewhere new: minutes of work.
+        message = "".join(random.Random(1).choices("ab", k=250_000))
+        await logs.put("g", "s", [(logs.now_ms - 10, message)])
+        query_id = await asked(logs, "filter @message like /a.{400}b.{400}c/")
+
+        async def scanned():
+            found = await logs.call("GetQueryResults", queryId=query_id)
+            return found["statistics"]["recordsScanned"] == 1.0
+
+        await until(scanned)
+        assert await logs.call("StopQuery", queryId=query_id) == {"success": True}
+        # The loop waits for its threads before it ends: for this one not for minutes.
+
+
+@in_a_loop
+async def test_results_outlive_the_platform_for_seven_days(open_logs, monkeypatch):
+    monkeypatch.setattr(archive, "_PAGE_ROWS", 2)
+    async with open_logs() as logs:
+        await logs.make("g", "s")
+        await logs.put("g", "s", [(logs.now_ms - 10 + n, f'{{"n": {n}}}') for n in range(5)])
+        found = await answer(logs, "fields n")
+        query = await asked_last(logs)
+    async with open_logs() as logs:
+        query_id = query["queryId"]
+        assert (await asked_last(logs)) == query
+        again = await logs.call("GetQueryResults", queryId=query_id)
+        assert again == found
+        pages = await logs.pages("GetQueryResults", queryId=query_id, maxItems=3)
+        assert [row for page in pages for row in page["results"]] == found["results"]
+        groups = await logs.call("ListLogGroupsForQuery", queryId=query_id)
+        assert groups == {"logGroupIdentifiers": ["g"]}
+        with pytest.raises(AwsError, match="is not running"):
+            await logs.call("StopQuery", queryId=query_id)
+        logs.clock.advance(archive.KEPT_S + 1)
+        await archive.QueryArchive(logs.store, logs.clock).forget()
+        with pytest.raises(AwsError, match="does not exist"):
+            await logs.call("GetQueryResults", queryId=query_id)
+
+
+@in_a_loop
+async def test_a_query_that_was_cut_has_failed_after_the_next_start(open_logs):
+    never = asyncio.Event()
+    async with open_logs() as logs:
+        await logs.make("g", "s")
+        faults.arm("logs.query_running", never.wait)
+        try:
+            query_id = await asked(logs, "fields @message")
+
+            async def running():
+                found = await logs.call("DescribeQueries", status="Running")
+                return [each["queryId"] for each in found["queries"]] == [query_id]
+
+            await until(running)
+        finally:
+            faults.disarm()
+    async with open_logs() as logs:
+        found = await logs.call("GetQueryResults", queryId=query_id)
+        assert (found["status"], found["results"]) == ("Failed", [])
+        assert (await asked_last(logs))["status"] == "Failed"
+
+
+@in_a_loop
+async def test_there_is_room_for_so_many_queries_and_the_oldest_go_first(open_logs, monkeypatch):
+    async with open_logs() as logs:
+        await logs.make("g", "s")
+        await logs.put("g", "s", [(logs.now_ms - 10, "x" * 1000)])
+        monkeypatch.setattr(archive, "KEPT_MAX", 2)
+        query_ids = []
+        for _ in range(3):
+            logs.clock.advance(1)
+            await answer(logs, "fields @message")
+            query_ids.append((await asked_last(logs))["queryId"])
+        listed = await logs.call("DescribeQueries")
+        assert [each["queryId"] for each in listed["queries"]] == [query_ids[2], query_ids[1]]
+        monkeypatch.setattr(archive, "KEPT_BYTES_MAX", 1)
+        # Its own results are more than there is room for.
+        gone = await asked(logs, "fields @message")
+
+        async def forgotten():
+            return (await logs.call("DescribeQueries"))["queries"] == []
+
+        await until(forgotten)
+        with pytest.raises(AwsError, match="does not exist"):
+            await logs.call("GetQueryResults", queryId=gone)
+
+
+@in_a_loop
+async def test_the_pointer_of_a_row_leads_to_the_whole_event(open_logs):
+    async with open_logs() as logs:
+        await logs.make("g", "s")
+        at_ms = logs.now_ms - 10
+        message = '{"user": {"name": "ann"}, "items": [1, true], "none": null}'
+        await logs.put("g", "s", [(at_ms - 1, "other"), (at_ms, message)])
+        found = await answer(logs, "filter user.name = 'ann' | fields user.name")
+        ((_, pointer),) = found["results"]
+        assert pointer["field"] == "@ptr"
+        record = await logs.call("GetLogRecord", logRecordPointer=pointer["value"])
+        assert record["logRecord"] == {
+            "@ptr": pointer["value"],
+            "@log": "000000000000:g",
+            "@logStream": "s",
+            "@message": message,
+            "@timestamp": str(at_ms),
+            "@ingestionTime": str(logs.now_ms),
+            "user.name": "ann",
+            "items.0": "1",
+            "items.1": "1",
+        }
+        for bad in ("", "x", pointer["value"][:-8] + "AAAAAAA=", "Zg==", "A" * 5000):
+            with pytest.raises(AwsError, match="pointer is not valid"):
+                await logs.call("GetLogRecord", logRecordPointer=bad)
+        with pytest.raises(AwsError, match="pointer is not valid"):
+            await logs.call("GetLogRecord", logRecordPointer=pointer["value"], _region="us-west-2")
+
+
+@in_a_loop
+async def test_definitions_are_kept_under_their_names(open_logs, monkeypatch):
+    monkeypatch.setattr(definitions, "DEFINITIONS_MAX", 3)
+    token = "t" * 36
+    async with open_logs() as logs:
+
+        async def put(name, **more):
+            more = {"queryString": "fields @message", **more}
+            made = await logs.call("PutQueryDefinition", name=name, **more)
+            return made["queryDefinitionId"]
+
+        first = await put("shop/errors", logGroupNames=["g"], clientToken=token)
+        assert await put("shop/errors", logGroupNames=["g"], clientToken=token) == first
+        await put("shop/slow", parameters=[{"name": "ms", "defaultValue": "1"}])
+        await put("other")
+        with pytest.raises(AwsError, match="Resource limit exceeded"):
+            await put("more")
+        assert await put("shop/failures", queryDefinitionId=first) == first
+    async with open_logs() as logs:
+        pages = await logs.pages("DescribeQueryDefinitions", maxResults=1)
+        names = [each["name"] for page in pages for each in page["queryDefinitions"]]
+        assert names == ["other", "shop/failures", "shop/slow"]
+        found = await logs.call("DescribeQueryDefinitions", queryDefinitionNamePrefix="shop/f")
+        assert found["queryDefinitions"] == [
+            {
+                "queryLanguage": "CWLI",
+                "queryDefinitionId": first,
+                "name": "shop/failures",
+                "queryString": "fields @message",
+                "lastModified": logs.now_ms,
+            }
+        ]
+        deleted = await logs.call("DeleteQueryDefinition", queryDefinitionId=first)
+        assert deleted == {"success": True}
+        for operation, more in (
+            ("DeleteQueryDefinition", {}),
+            ("PutQueryDefinition", {"name": "n", "queryString": "q"}),
+        ):
+            with pytest.raises(AwsError, match="does not exist"):
+                await logs.call(operation, queryDefinitionId=first, **more)

@@ -41,5 +41,7 @@ LATE_S_MAX = 60.0
 TICKS_MAX = 200
 #: Events that a replay sends with one commit.
 REPLAYED_MAX = 50
-#: Archived events that one step of the retention deletes.
+#: Archived events that one unit of work deletes.
 EXPIRED_MAX = 1_000
+#: How long a replay that is over is shown. Nobody can delete one; that it must end is ours.
+REPLAY_KEPT_S = 90 * 86_400.0

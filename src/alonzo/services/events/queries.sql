@@ -88,5 +88,8 @@ WHERE archive_arn = :archive_arn AND event_at_s < :until_s
     AND (event_at_s > :position_s OR (event_at_s = :position_s AND id > :position_id))
 ORDER BY event_at_s, id LIMIT :limit;
 
+-- name: forget_replay
+DELETE FROM events_replay WHERE arn = :arn;
+
 -- name: replay_position
 SELECT position_s, position_id FROM events_replay WHERE arn = :arn;

@@ -16,8 +16,6 @@ from alonzo.services.events.inputs import InputError, check_input
 
 #: The principal that policies of targets and roles let in.
 SERVICE = "events.amazonaws.com"
-#: Log groups whose names begin so take events of rules without a role.
-EVENT_LOG_GROUPS = "/aws/events/"
 
 _ARN = re.compile(r"arn:aws[\w-]*:([a-z0-9-]+):([\w-]*):(\d{12}|):[!-~]+", re.ASCII)
 #: What the ARN of a target says after the account, by its service.
@@ -77,10 +75,8 @@ def _check_kind(service: str, target: Mapping[str, Any], bus_arn: str) -> None:
         )
     if target.get("SqsParameters") and service != "sqs":
         raise validation(f"SqsParameters is not supported for target {target['Id']}.")
-    if service == "logs" and not target.get("RoleArn"):
-        if not arn.split(":", 6)[6].startswith(EVENT_LOG_GROUPS):
-            raise not_supported(arn, f"without a RoleArn its name must begin {EVENT_LOG_GROUPS}.")
-        return
+    if service == "logs" and account_of(arn) != account_of(bus_arn):
+        raise validation(f"The log group {arn} must be in the account of its rule.")
     if service != "events":
         return
     if arn == bus_arn:

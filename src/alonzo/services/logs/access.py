@@ -41,7 +41,21 @@ _OPERATIONS = (
     "UntagResource",
 )
 #: Operations whose actions have no resource.
-_ON_ALL = ("DescribeQueries", "GetQueryResults", "StopQuery", "TestMetricFilter")
+_ON_ALL = (
+    "DeleteQueryDefinition",
+    "DeleteResourcePolicy",
+    "DescribeQueries",
+    "DescribeQueryDefinitions",
+    "DescribeResourcePolicies",
+    "GetLogRecord",
+    "GetQueryResults",
+    "ListLogGroups",
+    "ListLogGroupsForQuery",
+    "PutQueryDefinition",
+    "PutResourcePolicy",
+    "StopQuery",
+    "TestMetricFilter",
+)
 #: Parameters that name a group, by name or by ARN.
 _GROUP = ("logGroupName", "logGroupIdentifier", "resourceArn")
 

@@ -70,3 +70,13 @@ def filter_not_found(kind: str) -> AwsError:
 def too_many_filters() -> AwsError:
     """One filter more than a group may have. The text is recorded."""
     return AwsError("LimitExceededException", "Resource limit exceeded.")
+
+
+def too_many_policies() -> AwsError:
+    """One resource policy more than there may be. The text is recorded."""
+    return AwsError("LimitExceededException", "Resource limit exceeded.")
+
+
+def no_policy(name: str) -> AwsError:
+    """No resource policy of that name. The text is recorded."""
+    return not_found(f"Policy with name [{name[:255]}] does not exist.")

@@ -15,7 +15,9 @@ from alonzo.services.logs.errors import (
     too_many_tags,
 )
 from alonzo.services.logs.filters import FilterBook
+from alonzo.services.logs.group_search import search
 from alonzo.services.logs.limits import DESCRIBE_PAGE_MAX, TAGS_MAX
+from alonzo.services.logs.policies import PolicyBook
 from alonzo.services.logs.positions import opaque_token, read_opaque_token
 from alonzo.services.logs.records import Group, Q
 from alonzo.services.logs.rules import (
@@ -37,10 +39,18 @@ _DELIVERY = "DELIVERY"
 class GroupOperations:
     """One coroutine for each operation, named as in the service model."""
 
-    def __init__(self, store: Store, writer: LogWriter, book: FilterBook, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        writer: LogWriter,
+        book: FilterBook,
+        policies: PolicyBook,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._writer = writer
         self._book = book
+        self._policies = policies
         self._clock = clock
 
     async def create_log_group(self, context: RequestContext, params: dict[str, Any]) -> None:
@@ -84,8 +94,9 @@ class GroupOperations:
                 raise deletion_protected()
             limit = records.DELETED_CHUNKS_MAX
             scope = {"group_id": group.id, "limit": limit}
-            if conn.execute(Q.delete_some_chunks_of_group, scope) == limit:
-                return False
+            for statement in (Q.delete_some_chunks_of_group, Q.delete_some_streams_of_group):
+                if conn.execute(statement, scope) == limit:
+                    return False
             conn.execute(Q.delete_group, {"group_id": group.id})
             return True
 
@@ -93,6 +104,7 @@ class GroupOperations:
         while not await self._store.tx(delete_some):
             pass
         await self._book.refresh(key)
+        await self._policies.refresh(key.account, key.region)
 
     async def describe_log_groups(
         self, context: RequestContext, params: dict[str, Any]
@@ -130,6 +142,35 @@ class GroupOperations:
                 counted = 0 if filters is None else len(filters.metrics)
                 page.append(_described(context, group, counted, brief=bool(pattern)))
                 last = group.name
+            return {"logGroups": page}
+
+        await self._writer.flush()
+        return await self._store.read(work)
+
+    async def list_log_groups(
+        self, context: RequestContext, params: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """ListLogGroups: names, ARNs and classes."""
+        limit = params.get("limit", DESCRIBE_PAGE_MAX)
+        token = params.get("nextToken")
+        after = "" if token is None else read_opaque_token(token)
+        log_class, fits = params.get("logGroupClass"), search(params)
+
+        def work(conn: Connection) -> Mapping[str, Any]:
+            page: list[Mapping[str, Any]] = []
+            for group in _groups(conn, context, prefix="", after=after):
+                if log_class not in (None, group.log_class) or not fits(group.name, group.tags):
+                    continue
+                if len(page) == limit:
+                    return {"logGroups": page, "nextToken": opaque_token(page[-1]["logGroupName"])}
+                key = GroupKey(context.account, context.region, group.name)
+                page.append(
+                    {
+                        "logGroupName": group.name,
+                        "logGroupArn": key.arn,
+                        "logGroupClass": group.log_class,
+                    }
+                )
             return {"logGroups": page}
 
         await self._writer.flush()

@@ -41,6 +41,9 @@ PAGE_SCANNED_S_MAX = 1.0
 SUBSCRIPTION_FILTERS_MAX = 2
 METRIC_FILTERS_MAX = 100
 METRIC_DIMENSIONS_MAX = 3
+#: Resource policies of an account in a region, and ours: of its groups. Bytes of one of either.
+ACCOUNT_POLICIES_MAX, GROUP_POLICIES_MAX = 10, 20
+ACCOUNT_POLICY_BYTES_MAX, GROUP_POLICY_BYTES_MAX = 5_120, 51_200
 #: Characters of a dimension's value, and how old an event may be that becomes one of a metric.
 METRIC_DIMENSION_MAX = 1024
 METRIC_PAST_MS = 14 * DAY_MS

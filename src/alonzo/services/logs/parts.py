@@ -11,6 +11,7 @@ from alonzo.model.deliveries import ServiceCalls
 from alonzo.services.logs.filters import FilterBook
 from alonzo.services.logs.insights.desk import QueryDesk
 from alonzo.services.logs.live_tail import LiveTails
+from alonzo.services.logs.policies import PolicyBook
 from alonzo.services.logs.pushing import SubscriptionCarrier
 from alonzo.services.logs.sink import LogWriter
 from alonzo.services.logs.watching import MetricJournal, Watchers
@@ -37,6 +38,7 @@ class LogParts:
         self.clock = clock
         self.ids = ids
         self.book = FilterBook(store)
+        self.policies = PolicyBook(store)
         self.outbox = Outbox(store, clock, "logs")
         self.carrier = SubscriptionCarrier(store, calls, ids)
         self.tails = LiveTails(store, writer, clock, ids)
@@ -47,6 +49,8 @@ class LogParts:
     async def open(self) -> None:
         """Read what is kept in memory, before the first request."""
         await self.book.open()
+        await self.policies.open()
+        await self.queries.open()
 
     def end_waits(self) -> None:
         """Answer the requests that wait for events: the platform stops."""

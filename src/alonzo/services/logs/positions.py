@@ -33,6 +33,12 @@ def timestamp_ms(at: int) -> int:
     return at >> _TIME_SHIFT
 
 
+def parts_of(at: int) -> tuple[int, int, int]:
+    """Timestamp, chunk and place in the chunk of a position."""
+    chunk = at >> _CHUNK_SHIFT & (1 << _TIME_SHIFT - _CHUNK_SHIFT) - 1
+    return at >> _TIME_SHIFT, chunk, at & (1 << _CHUNK_SHIFT) - 1
+
+
 def event_id(at: int) -> str:
     """A position as AWS writes event ids."""
     return f"{at:0{_DIGITS}d}"

@@ -37,6 +37,11 @@ DELETE FROM log_group WHERE id = :group_id;
 DELETE FROM log_chunk
 WHERE id IN (SELECT id FROM log_chunk WHERE group_id = :group_id LIMIT :limit);
 
+-- name: delete_some_streams_of_group
+-- Of those that have no chunks any more.
+DELETE FROM log_stream
+WHERE id IN (SELECT id FROM log_stream WHERE group_id = :group_id LIMIT :limit);
+
 -- name: find_stream
 SELECT id, name FROM log_stream WHERE group_id = :group_id AND name = :name;
 
@@ -205,3 +210,93 @@ WHERE g.account = :account AND g.region = :region AND f.kind = :kind
   AND (g.name, f.name) > (:after_group, :after)
 ORDER BY g.name, f.name
 LIMIT :limit;
+
+-- name: all_policies
+SELECT p.id, p.account, p.region, p.name, p.revision, p.updated_ms, p.document,
+  g.name AS group_name
+FROM log_policy p LEFT JOIN log_group g ON g.id = p.group_id
+ORDER BY p.id;
+
+-- name: policies_of_region
+SELECT p.id, p.account, p.region, p.name, p.revision, p.updated_ms, p.document,
+  g.name AS group_name
+FROM log_policy p LEFT JOIN log_group g ON g.id = p.group_id
+WHERE p.account = :account AND p.region = :region
+ORDER BY p.name, p.id;
+
+-- name: add_policy
+INSERT INTO log_policy (account, region, name, group_id, revision, updated_ms, document)
+VALUES (:account, :region, :name, :group_id, :revision, :updated_ms, :document);
+
+-- name: change_policy
+UPDATE log_policy
+SET name = :name, revision = :revision, updated_ms = :updated_ms, document = :document
+WHERE id = :id;
+
+-- name: delete_policy
+DELETE FROM log_policy WHERE id = :id;
+
+-- name: add_query
+INSERT INTO log_query (id, account, region, created_s, status, document)
+VALUES (:id, :account, :region, :created_s, :status, :document);
+
+-- name: end_query
+UPDATE log_query SET status = :status, bytes = :bytes, document = :document
+WHERE id = :id AND status = 'Scheduled';
+
+-- name: find_query
+SELECT id, account, region, created_s, status, document FROM log_query WHERE id = :id;
+
+-- name: open_queries
+SELECT id, account, region, created_s, status, document FROM log_query
+WHERE status = 'Scheduled' LIMIT :limit;
+
+-- name: list_queries
+SELECT id, account, region, created_s, status, document FROM log_query
+WHERE account = :account AND region = :region
+ORDER BY created_s DESC, id DESC
+LIMIT :limit;
+
+-- name: weigh_queries
+SELECT COUNT(*) AS n, SUM(bytes) AS bytes FROM log_query
+WHERE account = :account AND region = :region;
+
+-- name: oldest_queries
+SELECT id, bytes FROM log_query
+WHERE account = :account AND region = :region AND status <> 'Scheduled'
+ORDER BY created_s, id
+LIMIT :limit;
+
+-- name: delete_query
+DELETE FROM log_query WHERE id = :id;
+
+-- name: forget_queries
+DELETE FROM log_query WHERE id IN (
+    SELECT id FROM log_query WHERE created_s < :before_s ORDER BY created_s, id LIMIT :limit
+);
+
+-- name: add_query_page
+INSERT INTO log_query_page (query_id, first, rows, body)
+VALUES (:query_id, :first, :rows, :body);
+
+-- name: query_pages
+SELECT first, body FROM log_query_page
+WHERE query_id = :query_id AND first < :end AND first + rows > :start
+ORDER BY first;
+
+-- name: add_query_definition
+INSERT INTO log_query_definition (id, account, region, name, modified_ms, document)
+VALUES (:id, :account, :region, :name, :modified_ms, :document);
+
+-- name: change_query_definition
+UPDATE log_query_definition
+SET name = :name, modified_ms = :modified_ms, document = :document
+WHERE id = :id;
+
+-- name: list_query_definitions
+SELECT id, name, modified_ms, document FROM log_query_definition
+WHERE account = :account AND region = :region AND name >= :prefix AND name < :prefix_end
+ORDER BY name, id;
+
+-- name: delete_query_definition
+DELETE FROM log_query_definition WHERE id = :id AND account = :account AND region = :region;

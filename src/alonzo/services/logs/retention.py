@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
+from functools import partial
 
 from alonzo.lib.clock import Clock
+from alonzo.lib.periodic import every
 from alonzo.services.logs.records import DELETED_CHUNKS_MAX, Q
 from alonzo.services.logs.rules import expiry_cutoff_ms
-from alonzo.store.base import Connection, Store, StoreError
+from alonzo.store.base import Connection, Store
 
 log = logging.getLogger("alonzo.logs")
 
@@ -26,12 +27,11 @@ class Reaper:
 
     async def run(self) -> None:
         """Reap until cancelled."""
-        while True:
-            try:
-                await self.reap()
-            except StoreError:
-                log.exception("logs.reap_failed")
-            await asyncio.sleep(PASS_INTERVAL_S)
+        await every(
+            PASS_INTERVAL_S,
+            self.reap,
+            on_error=partial(log.exception, "logs.not_reaped"),
+        )
 
     async def reap(self) -> int:
         """One pass over all groups; answers how many chunks it deleted.

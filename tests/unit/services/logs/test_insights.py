@@ -1,11 +1,14 @@
 """Logs Insights: what queries answer, and how those that cannot be are refused."""
 
+import base64
+
 import pytest
 
 from alonzo.model.errors import AwsError
+from alonzo.services.logs.insights import commands, rows, run
 from alonzo.services.logs.insights.commands import Command
-from alonzo.services.logs.insights.desk import answer_of
 from alonzo.services.logs.insights.parser import parse_query
+from alonzo.services.logs.insights.run import answer_of
 from alonzo.services.logs.scan import FoundEvent
 
 REPORT = (
@@ -141,3 +144,69 @@ def test_a_limit_ends_the_reading():
     limit: Command = parse_query("fields ms | limit 2", 10).makers[-1]()
     assert [len(list(limit.push(None))) for _ in range(3)] == [1, 1, 0]
     assert limit.is_full
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "-1e999", "NaN"])
+def test_a_number_beyond_all_others_in_a_line_ends_no_query(number):
+    events = [FoundEvent(1, 1_700_000_000_000, 1, f'{{"n": {number}}}', "s"), *EVENTS]
+    for query in (
+        "stats sum(n), pct(n, 50), max(n), avg(ms) as mean",
+        "fields abs(n), greatest(n, 1), n * 2, substr(@message, n), datefloor(n, 1h) | sort n",
+        "fields n as @timestamp | filter n > 1.5 or n < 1.5 or n = n",
+    ):
+        assert answered(query, events)
+
+
+def test_a_query_keeps_no_more_than_it_may(monkeypatch):
+    monkeypatch.setattr(commands, "WEIGHT_MAX", 5_000)
+    lines = [f"{at:04}" + "x" * 1000 for at in range(40)]
+    events = [FoundEvent(at, at, 1, line, "s") for at, line in enumerate(lines)]
+    # A group takes its texts, and room for each figure.
+    assert 1 < len(answered("stats count(*) by @message", events)) < 6
+    (row,) = answered("stats median(@timestamp) as m, count_distinct(@message) as n", events)
+    assert row == {"m": "19", "n": "40"}
+    many = ", ".join(f"median(@timestamp) as m{at}" for at in range(50))
+    (row,) = answered(f"stats {many}, count(*) as n", events)
+    assert row["n"] == "40"
+    # All have kept as much as there was room for, and the first values of each count.
+    assert int(row["m0"]) < 10
+    # What is sorted by counts, too; and numbers do.
+    numbers = ", ".join(f"{at} as n{at}" for at in range(20))
+    assert len(answered(f"fields {numbers} | sort @timestamp", events)) == 1
+    sorted_by = "sort concat(@message, @message, @message) desc"
+    assert len(answered(f"fields substr(@message, 0, 4) as a | {sorted_by}", events)) == 1
+
+
+def test_a_result_has_no_more_cells_than_it_may(monkeypatch):
+    monkeypatch.setattr(run, "WEIGHT_MAX", 10_000)
+    events = [FoundEvent(at, at, 1, "", "s") for at in range(100)]
+    columns = ", ".join(f"1 as c{at}" for at in range(20))
+    assert 1 < len(answered(f"fields {columns}", events)) < 10
+
+
+def test_a_row_holds_no_more_texts_than_it_may(monkeypatch):
+    monkeypatch.setattr(rows, "_TEXTS_MAX", 25)
+    event = FoundEvent(1, 1, 1, "ab", "s")
+    chain = " | ".join(f"fields concat(@message, '0123456789') as a{at}" for at in range(4))
+    (row,) = answered(f"{chain} | display a0, a1, a2, a3", [event])
+    assert list(row) == ["a0", "a1"]
+
+
+def test_the_expressions_of_a_query_are_bounded_together():
+    query = " or ".join(["@message like /.{900}/"] * 6)
+    with pytest.raises(AwsError, match="too large together"):
+        parse_query(f"filter {query}", 10)
+
+
+def test_an_event_has_so_many_fields_however_many_members_are_empty():
+    lists = ",".join(["[]"] * 5_000)
+    fields = rows.fields_of(FoundEvent(1, 1, 1, f'{{"a": [{lists}], "b": {{"c": [7]}}}}', "s"), "l")
+    assert fields["b.c.0"] == "7"
+    deep = '{"a":' * 900 + '{"half": "\\ud83d"}' + "}" * 900
+    fields = rows.fields_of(FoundEvent(1, 1, 1, deep, "s"), "l")
+    assert fields["a." * 900 + "half"] == "?"
+
+
+def test_a_pointer_to_what_no_database_has_is_none():
+    for text in ("f" * 47, "0" * 36, "1" * 48, "x" * 37):
+        assert rows.read_pointer(base64.b64encode(text.encode()).decode()) is None

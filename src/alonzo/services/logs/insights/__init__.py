@@ -12,7 +12,12 @@
 | ``aggregates.py`` | what ``stats`` adds up |
 | ``commands.py`` | the commands: what each does with the rows that come by |
 | ``parser.py`` | a query's text to its commands |
+| ``bounds.py`` | what one query may take of time and memory |
+| ``run.py`` | one run of a query over pages of events |
 | ``desk.py`` | the operations, and the running of queries |
+| ``archive.py`` | queries and their results in the store |
+| ``definitions.py`` | queries that are kept under names |
+| ``records.py`` | one event by the pointer of a row |
 
 Source: CloudWatch Logs user guide, Logs Insights QL.
 """

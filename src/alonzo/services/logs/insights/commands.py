@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Protocol
 
-from alonzo.services.logs.insights.aggregates import Sum, short
+from alonzo.services.logs.insights.aggregates import Sum, short, weight_of
+from alonzo.services.logs.insights.bounds import Room
 from alonzo.services.logs.insights.expressions import Expression, holds
 from alonzo.services.logs.insights.functions import compare, text_of
 from alonzo.services.logs.insights.rows import Row, Value
 
 #: Characters of all rows that one command keeps; past that the last rows go.
 WEIGHT_MAX = 64 << 20
+#: Bytes of a group of ``stats`` beside its texts, and as many of each of its figures.
+_GROUP_WEIGHT = 200
 
 #: Rows of a result; groups of ``stats``, and rows that ``sort`` and ``dedup`` keep.
 ROWS_MAX = 10_000
@@ -59,7 +62,7 @@ class Fields(_Passing):
     def push(self, row: Row) -> Iterable[Row]:
         """See ``Command``."""
         for name, of in self._made:
-            row.values[name] = of(row)
+            row.put(name, of(row))
         return (row,)
 
 
@@ -92,7 +95,8 @@ class Parse(_Passing):
         value = self._of(row)
         found = None if value is None else self._read(text_of(value))
         if found is not None:
-            row.values.update(zip(self._names, found, strict=True))
+            for name, each in zip(self._names, found, strict=True):
+                row.put(name, each)
         return (row,)
 
 
@@ -145,13 +149,16 @@ class Sort:
 
     def __init__(self, keys: Sequence[tuple[Expression, bool]]) -> None:
         self._keys = keys
-        self._rows: list[tuple[list[Value], Row]] = []
+        self._rows: list[tuple[list[Value], Row, int]] = []
         self._weight = 0
 
     def push(self, row: Row) -> Iterable[Row]:
         """See ``Command``."""
-        self._rows.append(([each.of(row) for each, _ in self._keys], row))
-        self._weight += row.weight
+        values = [each.of(row) for each, _ in self._keys]
+        row.forget()
+        weight = row.weight + sum(map(weight_of, values))
+        self._rows.append((values, row, weight))
+        self._weight += weight
         if len(self._rows) >= 2 * ROWS_MAX or self._weight > 2 * WEIGHT_MAX:
             self._trim()
         return ()
@@ -159,19 +166,21 @@ class Sort:
     def finish(self) -> Iterable[Row]:
         """See ``Command``."""
         self._trim()
-        return [row for _, row in self._rows]
+        return [row for _, row, _ in self._rows]
 
     def _trim(self) -> None:
         self._rows.sort(key=cmp_to_key(self._compare))
         kept = weight = 0
-        for _, row in self._rows[:ROWS_MAX]:
-            if weight + row.weight > WEIGHT_MAX:
+        for _, _, more in self._rows[:ROWS_MAX]:
+            if weight + more > WEIGHT_MAX:
                 break
-            kept, weight = kept + 1, weight + row.weight
+            kept, weight = kept + 1, weight + more
         del self._rows[kept:]
         self._weight = weight
 
-    def _compare(self, one: tuple[list[Value], Row], other: tuple[list[Value], Row]) -> int:
+    def _compare(
+        self, one: tuple[list[Value], Row, int], other: tuple[list[Value], Row, int]
+    ) -> int:
         for (_, descending), left, right in zip(self._keys, one[0], other[0], strict=True):
             order = _order(left, right)
             if order:
@@ -193,7 +202,7 @@ class Figure:
     """One column of ``stats`` that is added up."""
 
     name: str
-    make: Callable[[], Sum]
+    make: Callable[[Room], Sum]
 
 
 class Stats:
@@ -204,18 +213,20 @@ class Stats:
     def __init__(self, figures: Sequence[Figure], groups: Sequence[tuple[str, Expression]]) -> None:
         self._figures = figures
         self._groups = groups
+        self._room = Room(WEIGHT_MAX)
         self._sums: dict[tuple[Value, ...], list[Sum]] = {}
         if not groups:
-            self._sums[()] = [each.make() for each in figures]
+            self._sums[()] = [each.make(self._room) for each in figures]
 
     def push(self, row: Row) -> Iterable[Row]:
         """See ``Command``."""
         key = tuple(short(each.of(row)) for _, each in self._groups)
         sums = self._sums.get(key)
         if sums is None:
-            if len(self._sums) >= ROWS_MAX:
+            weight = _GROUP_WEIGHT * (1 + len(self._figures)) + sum(map(weight_of, key))
+            if len(self._sums) >= ROWS_MAX or not self._room.take(weight):
                 return ()
-            sums = self._sums[key] = [each.make() for each in self._figures]
+            sums = self._sums[key] = [each.make(self._room) for each in self._figures]
         for each in sums:
             each.add(row)
         return ()

@@ -140,7 +140,7 @@ def read_regex(scanner: Scanner, source: str) -> Regex:
         MalformedQueryException: it is none, or not one that is supported.
     """
     try:
-        return Regex(source)
+        return Regex(source, scanner.bounds)
     except RegexError as error:
         raise scanner.error(f"regular expression: {error}") from error
 

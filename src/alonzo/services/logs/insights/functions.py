@@ -9,6 +9,8 @@ from typing import Any
 
 from alonzo.services.logs.insights.rows import Value, show
 
+#: JSON's numbers have no end, Python's floats do; and there is to be room above for arithmetic.
+_NUMBER_MAX = 1e300
 #: Characters that one function may make.
 _TEXT_MAX = 262_144
 
@@ -16,14 +18,14 @@ Function = Callable[[Sequence[Value]], Value]
 
 
 def number_of(value: Value) -> float | int | None:
-    """A value as a number, or None if it is none."""
-    if value is None or isinstance(value, int | float):
-        return value
+    """A value as a number, or None if it is none; so is one beyond ``_NUMBER_MAX``."""
+    if value is None:
+        return None
     try:
-        number = float(value)
+        number = float(value) if isinstance(value, str) else value
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if -_NUMBER_MAX <= number <= _NUMBER_MAX else None
 
 
 def text_of(value: Value) -> str:

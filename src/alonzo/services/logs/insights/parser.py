@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from alonzo.services.logs.insights.aggregates import SUMS, Count, Spread, Sum, percentile
+from alonzo.services.logs.insights.bounds import Bounds, Room
 from alonzo.services.logs.insights.commands import (
     ROWS_MAX,
     Command,
@@ -40,6 +41,7 @@ class Query:
 
     makers: list[Callable[[], Command]] = field(default_factory=list[Callable[[], Command]])
     columns: list[str] = field(default_factory=list[str])
+    bounds: Bounds = field(default_factory=Bounds)
     times: set[str] = field(default_factory=set[str])
     stats: int = 0
     has_limit: bool = False
@@ -56,7 +58,8 @@ def parse_query(text: str, limit: int) -> Query:
     Raises:
         MalformedQueryException: it is none, or needs what is not supported.
     """
-    scanner, query = Scanner(text), Query()
+    scanner = Scanner(text)
+    query = Query(bounds=scanner.bounds)
     fields: list[str] = []
     parsed: list[str] = []
     while True:
@@ -231,7 +234,7 @@ def _figure(scanner: Scanner) -> Figure:
     return Figure(shown, make)
 
 
-def _sum_of(scanner: Scanner, name: str) -> Callable[[], Sum]:
+def _sum_of(scanner: Scanner, name: str) -> Callable[[Room], Sum]:
     if name not in ("count", "pct") and name not in SUMS:
         raise scanner.error("expected a function of stats")
     scanner.take_word(name)
@@ -241,19 +244,19 @@ def _sum_of(scanner: Scanner, name: str) -> Callable[[], Sum]:
         if not (scanner.take("*") or scanner.peek(")")):
             of = parse_expression(scanner).of
         scanner.need(")")
-        return lambda: Count(of)
+        return lambda _: Count(of)
     made = parse_expression(scanner)
     if name != "pct":
         scanner.need(")")
         make = SUMS[name]
-        return lambda: make(made)
+        return lambda room: make(made, room)
     scanner.need(",")
     percent = scanner.number()
     if percent is None or not 0 <= percent <= 100:
         raise scanner.error("expected a percentage")
     scanner.need(")")
     work_out = percentile(percent)
-    return lambda: Spread(made.of, work_out)
+    return lambda room: Spread(made.of, work_out, room)
 
 
 _READERS: dict[str, Callable[[Scanner, Query], None]] = {

@@ -14,10 +14,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-#: Instructions of one expression, counted repetitions written out; and places that are remembered.
+from alonzo.services.logs.insights.bounds import PROGRAM_MAX as PROGRAMS_MAX
+from alonzo.services.logs.insights.bounds import REMEMBERED_MAX, Bounds
+
+#: Instructions of one expression, counted repetitions written out.
 PROGRAM_MAX = 1000
-_REMEMBERED_MAX = 20_000
 _DEPTH_MAX = 40
+#: What a set of places weighs beside them, and a way from one to another.
+_PLACES_WEIGHT, _WAY_WEIGHT = 40, 10
 
 _GROUP = re.compile(r"\?(?:(:)|P?<([A-Za-z][A-Za-z0-9_]*)>)")
 _COUNT = re.compile(r"\{(\d{1,4})(,?)(\d{0,4})\}")
@@ -267,8 +271,8 @@ class _Places(dict[str, "_Places"]):
 class Regex:
     """An expression made ready; ``names`` are those of its groups."""
 
-    def __init__(self, source: str) -> None:
-        """Read an expression.
+    def __init__(self, source: str, bounds: Bounds | None = None) -> None:
+        """Read an expression; ``bounds`` are those of its query.
 
         Raises:
             RegexError: see above.
@@ -282,12 +286,16 @@ class Regex:
         self._start = piece(program, 0)
         self._steps = program.steps
         self.names: Sequence[str] = reader.names
-        self._known: dict[tuple[int, ...], _Places] = {}
-        self._first = self._places([self._start], is_start=True)
-        self._again = self._places([self._start], is_start=False)
+        self._bounds = Bounds() if bounds is None else bounds
+        self._bounds.program += len(self._steps)
+        if self._bounds.program > PROGRAMS_MAX:
+            raise RegexError("the regular expressions of the query are too large together")
+        self._remembered = 0
+        self._forget()
 
     def search(self, text: str) -> bool:
         """Whether the expression is anywhere in the text."""
+        self._bounds.go_on()
         places = self._first
         for char in text.removesuffix("\n"):
             if places.matched:
@@ -305,6 +313,7 @@ class Regex:
         threads: list[tuple[int, tuple[int, ...]]] = []
         best: tuple[int, ...] | None = None
         for at in range(len(text) + 1):
+            self._bounds.go_on()
             if best is None:
                 threads.append((self._start, (-1,) * size))
             threads, ended = self._expand(threads, at, len(text))
@@ -348,15 +357,29 @@ class Regex:
                 stack.append((step.to, slots))
         return waiting, None
 
+    def _forget(self) -> None:
+        """Begin again to remember: what was, is reached from the first places alone."""
+        self._bounds.remembered -= self._remembered
+        self._remembered = 0
+        self._known: dict[tuple[int, ...], _Places] = {}
+        self._first = self._places([self._start], is_start=True)
+        self._again = self._places([self._start], is_start=False)
+
+    def _remember(self, weight: int) -> None:
+        self._remembered += weight
+        self._bounds.remembered += weight
+
     def _follow(self, places: _Places, char: str) -> _Places:
+        self._bounds.go_on()
+        if self._bounds.remembered > REMEMBERED_MAX:
+            self._forget()
         moved = [
             self._steps[pc].to
             for pc in places.pcs
             if (test := self._steps[pc].test) is not None and test(char)
         ]
         following = self._again if not moved else self._places([*moved, self._start])
-        if len(self._known) > _REMEMBERED_MAX:
-            self._known = {}
+        self._remember(_WAY_WEIGHT)
         places[char] = following
         return following
 
@@ -367,6 +390,7 @@ class Regex:
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = _Places(pcs, matched=matched, ends=ends)
+            self._remember(_PLACES_WEIGHT + 2 * len(pcs))
         return known
 
     def _closure(

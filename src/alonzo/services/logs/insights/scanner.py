@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from alonzo.model.errors import AwsError
+from alonzo.services.logs.insights.bounds import Bounds
 
 _SPACE = re.compile(r"(?:\s|#[^\n]*)*")
 _WORD = re.compile(r"[@A-Za-z_][\w@]*")
@@ -32,6 +33,7 @@ class Scanner:
         self.text = text
         self.at = 0
         self.depth = 0
+        self.bounds = Bounds()
 
     def skip(self) -> None:
         """Step over white space and comments."""
