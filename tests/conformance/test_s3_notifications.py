@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import urllib.request
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +17,15 @@ import boto3
 def handler(event, context):
     (record,) = event["Records"]
     boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(record))
+"""
+#: Writes into the bucket that called it, and says so.
+LOOPS = """
+import os
+import boto3
+def handler(event, context):
+    (record,) = event["Records"]
+    key = record["s3"]["object"]["key"] + "x"
+    boto3.client("s3").put_object(Bucket=record["s3"]["bucket"]["name"], Key=key)
 """
 REGION = "us-east-1"
 
@@ -199,6 +209,7 @@ def test_eventbridge_hears_of_everything(world, boto):
     assert detail["reason"] == "PutObject"
 
 
+@pytest.mark.nightly
 def test_what_was_put_before_a_kill_is_told_after_it(own_platform):
     platform = own_platform()
     world = World(platform.client, "kept")
@@ -227,3 +238,48 @@ class SimpleWorld(World):
     def __init__(self, boto):
         self.sqs = boto("sqs")
         self.url = self.sqs.get_queue_url(QueueName="kept")["QueueUrl"]
+
+
+def test_a_function_that_writes_into_its_own_bucket_is_stopped(world, function, lambda_client):
+    world.open()
+    made = function(LOOPS, Role=ADMIN_ROLE, Timeout=20)
+    lambda_client.add_permission(
+        FunctionName=made.name,
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceAccount=ACCOUNT,
+    )
+    lambda_client.put_function_event_invoke_config(
+        FunctionName=made.name,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": world.queue_arn}},
+    )
+    world.notify(LambdaFunctionConfigurations=[of_function(made)])
+    world.put("k")
+    (record,) = world.take()
+    assert record["requestContext"]["condition"] == "RecursiveInvocation"
+    told = record["requestPayload"]["Records"][0]["s3"]["object"]["key"]
+    listed = world.s3.list_objects_v2(Bucket=world.name)["Contents"]
+    assert (told, len(listed)) == ("k" + 16 * "x", 17)
+
+
+def test_an_upload_from_a_form_is_told_as_one(world):
+    world.open()
+    posted = {"QueueArn": world.queue_arn, "Events": ["s3:ObjectCreated:Post"]}
+    world.notify(QueueConfigurations=[posted])
+    (test_event,) = world.take()
+    assert test_event["Event"] == "s3:TestEvent"
+    world.put("no form")
+    form = world.s3.generate_presigned_post(world.name, "k")
+    parts = [
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in [*form["fields"].items(), ("file", "x")]
+    ]
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    body = ("".join(parts) + "--b--").encode()
+    with urllib.request.urlopen(urllib.request.Request(form["url"], body, kind)) as answer:
+        assert answer.status == 204
+    (told,) = world.take()
+    (record,) = told["Records"]
+    assert (record["eventName"], record["s3"]["object"]["key"]) == ("ObjectCreated:Post", "k")

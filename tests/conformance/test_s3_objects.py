@@ -58,6 +58,47 @@ def test_who_signs_nothing_is_refused_and_a_presigned_url_is_not(s3, bucket, pla
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"hello"
 
 
+def test_a_browser_resumes_and_asks_again_for_what_it_has(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789", ContentType="image/png")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+
+    def ask(**fields):
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.headers, refused.read()
+
+    _, headers, _ = ask()
+    etag, written = headers["ETag"], headers["Last-Modified"]
+    for condition in (etag, written):
+        assert ask(Range="bytes=8-", If_Range=condition)[::2] == (206, b"89")
+    for condition in ('"other"', f"W/{etag}", "Wed, 21 Oct 2015 07:28:00 GMT", "never"):
+        assert ask(Range="bytes=8-", If_Range=condition)[::2] == (200, b"0123456789")
+    status, headers, body = ask(If_None_Match=etag)
+    assert (status, headers["ETag"], headers["Content-Type"], body) == (304, etag, None, b"")
+
+
+def test_answers_say_when_an_object_expires(s3, bucket):
+    rule = {"ID": "a b", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}}
+    later = {**rule, "ID": "later", "Expiration": {"Days": 3000}}
+    both = {"Rules": [later, {**rule, "Expiration": {"Date": "2100-01-01T00:00:00Z"}}]}
+    assert "Expiration" not in s3.put_object(Bucket=bucket, Key="tmp/a", Body=b"x")
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=both)
+    earlier = s3.head_object(Bucket=bucket, Key="tmp/a")["Expiration"]
+    assert earlier.endswith('GMT", rule-id="later"')
+    both["Rules"].pop(0)
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=both)
+    told = 'expiry-date="Fri, 01 Jan 2100 00:00:00 GMT", rule-id="a%20b"'
+    source = {"Bucket": bucket, "Key": "tmp/a"}
+    assert s3.put_object(Bucket=bucket, Key="tmp/a", Body=b"x")["Expiration"] == told
+    assert s3.get_object(Bucket=bucket, Key="tmp/a")["Expiration"] == told
+    copied = s3.copy_object(Bucket=bucket, Key="tmp/b", CopySource=source)
+    assert copied["Expiration"] == told
+    assert "Expiration" not in s3.put_object(Bucket=bucket, Key="other", Body=b"x")
+
+
 def test_the_cli_copies_and_syncs(platform, bucket, tmp_path):
     (tmp_path / "in/deep").mkdir(parents=True)
     (tmp_path / "in/a.txt").write_bytes(b"a")

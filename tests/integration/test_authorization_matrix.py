@@ -38,8 +38,12 @@ GROUP = f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:g"
 TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:t"
 QUEUE = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:q"
 DEAD_LETTERS = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:d"
-#: Operations that need no permission; AssumeRole asks the trust policy itself.
+#: Operations that need no permission; AssumeRole asks the trust policy itself, and those of S3 ask
+#: while they run: about each key of a list, and for an upload by what it began with.
 FREE = {
+    ("s3", "CompleteMultipartUpload"),
+    ("s3", "DeleteObjects"),
+    ("s3", "UploadPart"),
     ("sts", "AssumeRole"),
     ("sts", "AssumeRoleWithWebIdentity"),
     ("sts", "GetCallerIdentity"),
@@ -121,7 +125,9 @@ def parts_with(identities):
     )
     calls = SimpleNamespace(trust=None, offers=None, is_offered=None)
     fields["scheduling"] = SchedulingServices(store, None, calls, clock=None, ids=None)
-    fields["storage"] = StorageServices(store, None, None, key=b"s" * 32, clock=None, ids=None)
+    fields["storage"] = StorageServices(
+        store, None, None, encryption=None, key=b"s" * 32, clock=None, ids=None
+    )
     logs = SimpleNamespace(watch=lambda watchers: None)
     fields["watching"] = WatchingServices(store, logs, metering, None, clock=None, ids=None)
     fields["events"] = EventServices(store, None, calls, None, clock=None, ids=None)

@@ -105,6 +105,7 @@ def s3(tmp_path):
             store,
             BlobStore(tmp_path / "objects", b"b" * 32),
             calls,
+            encryption=None,
             key=b"k" * 32,
             clock=clock,
             ids=SystemIds(),
@@ -333,11 +334,6 @@ def test_a_public_policy_is_refused_until_the_block_is_taken_away(s3):
     assert s3.refusal("GetBucketPolicy", account=OTHER) == "MethodNotAllowed"
 
 
-def test_acls_and_keys_of_others_are_refused(s3):
-    assert s3.refusal("PutBucketAcl", ACL="public-read") == "AccessControlListNotSupported"
-    s3("PutBucketAcl", ACL="private")
-    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
-    given = {"ServerSideEncryptionConfiguration": {"Rules": [rule]}}
-    assert s3.refusal("PutBucketEncryption", **given) == "NotImplemented"
-    rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] = "AES256"
-    s3("PutBucketEncryption", **given)
+def test_a_bucket_that_is_told_nothing_has_no_acls(s3):
+    for acl in ("private", "public-read"):
+        assert s3.refusal("PutBucketAcl", ACL=acl) == "AccessControlListNotSupported"

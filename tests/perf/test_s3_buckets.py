@@ -60,7 +60,9 @@ def test_a_page_costs_the_same_wherever_it_begins(tmp_path):
         clock = SystemClock()
         store = await SqliteStore.open(tmp_path / "a.db", clock=clock)
         blobs = BlobStore(tmp_path / "objects", b"b" * 32)
-        buckets = Buckets(store, blobs, None, key=b"k" * 32, clock=clock, ids=SystemIds())
+        buckets = Buckets(
+            store, blobs, None, encryption=None, key=b"k" * 32, clock=clock, ids=SystemIds()
+        )
         await buckets.open()
         found = operations(buckets)
         await found["CreateBucket"](context, {"Bucket": "many"})

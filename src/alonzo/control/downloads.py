@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape
-
 from alonzo.control.code_keys import SealedPackages
 from alonzo.control.links import CodeLinks, LinkError
 from alonzo.model.errors import AwsError
@@ -41,8 +39,9 @@ class CodeDownloads:
 
 
 def _error(status: int, code: str, message: str) -> HttpResponse:
+    message = message.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+        f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     )
     return HttpResponse(status, {"content-type": "application/xml"}, text.encode())

@@ -19,10 +19,9 @@ from alonzo.model.errors import validation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from botocore.model import OperationModel
-
     from alonzo.edge.protocols.trees import TreeDocuments
     from alonzo.model.ports.operations import Operations
+    from alonzo.model.service_models import OperationModel
 
 
 def find_call(

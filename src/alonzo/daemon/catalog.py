@@ -252,6 +252,7 @@ def search_places(config: Config) -> SearchPlaces:
         home=config.home,
         base_prefix=Path(sys.base_prefix),
         extra=(config.tools,),
+        dotnet_root=config.dotnet_root,
     )
 
 

@@ -54,8 +54,9 @@ class Config:
     ``tls_cert`` and ``tls_key`` are PEM files. ``hostnames`` are names by which clients reach the
     platform, beside its address; the first is the one that it calls itself by.
 
-    ``search_path``, ``home`` and ``tools`` say where to look for runtimes, and ``tools`` is what
-    ``alonzo runtime install`` fills; ``faults`` arms fault points and is for tests.
+    ``search_path``, ``home``, ``dotnet_root`` and ``tools`` say where to look for runtimes, and
+    ``tools`` is what ``alonzo runtime install`` fills; ``faults`` arms fault points and is for
+    tests.
     """
 
     data_dir: Path
@@ -71,6 +72,7 @@ class Config:
     search_path: str = field(default_factory=lambda: os.environ.get("PATH", os.defpath))
     home: Path = field(default_factory=Path.home)
     tools: Path = field(default_factory=lambda: _tools())
+    dotnet_root: Path | None = field(default_factory=lambda: _dotnet_root())
     python: str = sys.executable
     faults: str = field(default_factory=lambda: os.environ.get("ALONZO_FAULTS", ""))
     tls_cert: Path | None = None
@@ -139,6 +141,11 @@ class Config:
         pairs = (each.partition("=") for each in self.otlp_headers.split(",") if "=" in each)
         headers = {name.strip(): unquote(value.strip()) for name, _, value in pairs}
         return Collector(self.otlp_endpoint, headers)
+
+
+def _dotnet_root() -> Path | None:
+    root = os.environ.get("DOTNET_ROOT")
+    return Path(root) if root else None
 
 
 def _tools() -> Path:

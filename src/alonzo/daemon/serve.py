@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import resource
@@ -30,6 +31,9 @@ _YOUNG_OBJECTS_MAX = 10_000
 #: place of Python's own 5 ms. With 16 clients a call's p99 is 4.7 ms with it and 5.7 without.
 _SWITCH_S = 0.0005
 
+#: What mallopt(3) calls how many heaps threads may have.
+_M_ARENA_MAX = -8
+
 #: Said of a platform that others reach without TLS.
 NOT_ENCRYPTED = (
     "whoever is on the way reads requests and answers, secrets among them; signatures hold all the "
@@ -48,6 +52,7 @@ def run(config: Config) -> None:
     """
     config.check()
     dump_no_core()
+    _share_one_heap()
     faults.arm_from_environment(config.faults)
     lines = logging.StreamHandler()
     lines.setFormatter(LogFormatter())
@@ -93,6 +98,15 @@ def dump_no_core() -> None:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
             return
+
+
+def _share_one_heap() -> None:
+    """Have threads, which mostly wait for each other, take memory from one heap of the C library.
+
+    Otherwise each has its own and keeps what it has freed: 3 MiB at rest.
+    """
+    with contextlib.suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _spare_the_collector() -> None:

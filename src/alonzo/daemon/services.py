@@ -24,6 +24,7 @@ from alonzo.model.ports.identity import ResourcePolicies
 from alonzo.model.ports.invoking import Invoker
 from alonzo.services.cloudwatch.metering import Metering
 from alonzo.services.logs.sink import LogWriter
+from alonzo.services.s3.objects.api import OBJECT_THREADS
 from alonzo.store.base import Store
 from alonzo.store.blobs import BlobStore
 from alonzo.store.data_dir import DataDir
@@ -85,8 +86,9 @@ class Services:
         self.scheduling = SchedulingServices(store, invoker, roles, clock=clock, ids=ids)
         self.storage = StorageServices(
             store,
-            BlobStore(data.path / "objects", data.secret("objects")),
+            BlobStore(data.path / "objects", data.secret("objects"), threads=OBJECT_THREADS),
             self.calls,
+            encryption=self.secrets.encryption,
             key=data.secret("small-objects"),
             clock=clock,
             ids=ids,

@@ -61,6 +61,7 @@ from alonzo.invoke.traces.exporter import SpanExporter
 from alonzo.lib.chance import system_chance
 from alonzo.lib.clock import SystemClock
 from alonzo.lib.ids import SystemIds
+from alonzo.lib.periodic import every
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.http import RouteHandler
 from alonzo.model.ports.logs import FunctionMetrics
@@ -79,7 +80,7 @@ from alonzo.services.iam.log_rights import RoleLogRights
 from alonzo.services.iam.standing import standing_of
 from alonzo.services.logs.retention import Reaper
 from alonzo.services.logs.sink import LogWriter
-from alonzo.store.base import Store, StoreError
+from alonzo.store.base import Store
 from alonzo.store.blobs import BlobStore
 from alonzo.store.data_dir import DataDir
 from alonzo.store.sqlite import SqliteStore
@@ -434,7 +435,7 @@ class Platform:
         services.roles.connect(operations, authorizer)
         services.calls.connect(operations, authorizer)
         services.secrets.connect(authorizer)
-        services.storage.packages.connect(authorizer)
+        services.storage.connect(authorizer)
         self._variables.connect(services.secrets.encryption, services.roles)
         parts.logs.ask(RoleLogRights(authorizer, parts.identities))
         return authorizer
@@ -471,19 +472,18 @@ class Platform:
 
 
 def _load_models() -> None:
-    """Have the models in memory that nearly every platform needs, before the first request."""
-    for name in ("lambda", "logs"):
-        assert service_model(name).operation_names
+    """Have the model in memory that every platform needs, before the first request."""
+    assert service_model("lambda").operation_names
 
 
 async def _tidy(directory: Directory, pool: Pool, code: CodeTrees) -> None:
     """Delete, for ever, unpacked code that no version and no environment uses."""
-    while True:
-        await asyncio.sleep(_TIDY_EVERY_S)
-        try:
-            await code.keep_only(await directory.live_code() | pool.code_in_use())
-        except (StoreError, OSError):
-            log.exception("code.not_tidied")
+
+    async def tidy() -> None:
+        await code.keep_only(await directory.live_code() | pool.code_in_use())
+
+    on_error = partial(log.exception, "code.not_tidied")
+    await every(_TIDY_EVERY_S, tidy, on_error=on_error, after_a_period=True)
 
 
 def _raise_descriptor_limit() -> None:

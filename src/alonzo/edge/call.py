@@ -14,7 +14,8 @@ from alonzo.model.http import HttpRequest, HttpResponse
 from alonzo.model.uploads import UploadBody
 
 if TYPE_CHECKING:
-    from botocore.model import OperationModel
+    from alonzo.edge.s3.posting import Posted
+    from alonzo.model.service_models import OperationModel
 
 
 class Call:
@@ -24,8 +25,10 @@ class Call:
         "body",
         "caller",
         "extra",
+        "form",
         "head",
         "incoming",
+        "is_signed_old",
         "operation",
         "path",
         "request_id",
@@ -41,9 +44,13 @@ class Call:
         self.operation: OperationModel | None = None
         #: Who was let in; None for calls that the audit log does not want.
         self.caller: Caller | None = None
+        #: Whether it was signed with Signature Version 2.
+        self.is_signed_old = False
         self.body = b""
         #: The body that is read while it arrives, instead of ``body``.
         self.upload: UploadBody | None = None
+        #: The form that it is; what is served is the request that the form stands for.
+        self.form: Posted | None = None
         #: Further headers of the answer.
         self.extra: Mapping[str, str] = {}
         #: What the path is with what the host says of it; None: it is as it came.
@@ -52,6 +59,8 @@ class Call:
     @property
     def request(self) -> HttpRequest:
         """The request, with its body if that has been read."""
+        if self.form is not None:
+            return self.form.request
         request = self.head.request(self.body, self.incoming.source_ip)
         return request if self.path is None else replace(request, raw_path=self.path)
 

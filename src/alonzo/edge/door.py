@@ -104,6 +104,16 @@ class Door:
             return _root_user(self._account, key_id), unchecked_seal(head)
         return key.principal, self._verifier.verify(head, body, claim, key, body_sha256)
 
+    def admit_form(self, policy: str, claim: Claim, key: AccessKey) -> Principal:
+        """The caller who signed the policy of a form; ``key`` is of ``find_key``.
+
+        Raises:
+            AuthFailure: the signature is wrong.
+        """
+        assert self._verifier is not None, "a key was found"
+        self._verifier.verify_policy(policy, claim, key)
+        return key.principal
+
     def penalty_s(self, failure: AuthFailure, incoming: Incoming) -> float:
         """How long to wait with the refusal of a request, in seconds."""
         if self._penalties is None or not failure.is_guess:

@@ -13,13 +13,13 @@ from alonzo.lib.clock import SystemClock
 from alonzo.lib.ids import SystemIds
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.context import Principal
-from alonzo.model.ports.identity import AccessKey
+from alonzo.model.ports.identity import AccessKey, Encryption
 from alonzo.model.ports.invoking import Invoker
 from alonzo.services.s3 import bucket_rows
 from alonzo.services.s3.changes import NobodyListens
 from alonzo.services.s3.directory import Directory, Unit
 from alonzo.services.s3.objects import api
-from alonzo.services.s3.objects.api import Objects
+from alonzo.services.s3.objects.api import OBJECT_THREADS, Objects
 from alonzo.store.blobs import BlobStore
 from alonzo.store.sqlite import SqliteStore
 
@@ -51,16 +51,24 @@ class _Front:
 class S3Rig:
     """The objects of S3, on a folder that outlives it."""
 
-    def __init__(self, store: SqliteStore, folder: Path, auth: Literal["sigv4", "off"]) -> None:
+    def __init__(
+        self,
+        store: SqliteStore,
+        folder: Path,
+        auth: Literal["sigv4", "off"],
+        limits: ServerLimits,
+    ) -> None:
         clock, ids = SystemClock(), SystemIds()
         self.store = store
         self.blobs = folder / "objects"
+        self.blob_store = BlobStore(self.blobs, b"b" * 32, threads=OBJECT_THREADS)
         self.directory = Directory(store)
         self.objects = Objects(
             store,
-            BlobStore(self.blobs, b"b" * 32),
+            self.blob_store,
             self.directory,
             NobodyListens(),
+            encryption=cast("Encryption", None),
             key=b"k" * 32,
             clock=clock,
             ids=ids,
@@ -75,7 +83,7 @@ class S3Rig:
             auth=auth,
             buckets=_Front(self.directory),
         )
-        self.server = EdgeServer(app, limits=ServerLimits())
+        self.server = EdgeServer(app, limits=limits)
         self.port = 0
 
     async def make_bucket(self, name: str, *, versioning: str = "") -> None:
@@ -96,12 +104,16 @@ class S3Rig:
 
 @asynccontextmanager
 async def open_s3(
-    folder: Path, *, auth: Literal["sigv4", "off"] = "sigv4", working: bool = True
+    folder: Path,
+    *,
+    auth: Literal["sigv4", "off"] = "sigv4",
+    working: bool = True,
+    limits: ServerLimits | None = None,
 ) -> AsyncGenerator[S3Rig]:
     """S3 below ``folder``, listening on a port of its own. Unless ``working`` nothing is swept."""
     store = await SqliteStore.open(folder / "alonzo.db", clock=SystemClock())
     try:
-        rig = S3Rig(store, folder, auth)
+        rig = S3Rig(store, folder, auth, limits or ServerLimits())
         await rig.directory.open()
         await rig.objects.open()
         rig.port = await rig.server.start("127.0.0.1", 0)
@@ -113,5 +125,6 @@ async def open_s3(
                 yield rig
         finally:
             await rig.server.stop(2)
+            rig.blob_store.close()
     finally:
         await store.close()

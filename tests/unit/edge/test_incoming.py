@@ -11,6 +11,7 @@ import pytest
 from alonzo.edge.body_hash import BodyHash
 from alonzo.edge.http1.head import Head
 from alonzo.edge.http1.incoming import BodyTooLargeError, ClientGoneError, Incoming
+from alonzo.edge.http1.room import Room
 from alonzo.testing.allocations import allocated
 
 
@@ -34,6 +35,9 @@ class Client:
 
     def wants_body(self, incoming: Incoming) -> None:
         asyncio.get_running_loop().call_soon(self._send)
+
+    def hold(self) -> None:
+        """It has no more than it was asked for."""
 
     def _send(self) -> None:
         piece = next(self.pieces, None)
@@ -114,3 +118,63 @@ def test_hash_of_nothing() -> None:
         return await BodyHash().hex()
 
     assert asyncio.run(main()) == sha256(b"").hexdigest()
+
+
+class Stalling(Client):
+    """Sends one piece, and then nothing."""
+
+    def __init__(self, piece: bytes) -> None:
+        super().__init__()
+        self.piece, self.held = piece, False
+
+    def wants_body(self, incoming: Incoming) -> None:
+        self.held = False
+
+    def hold(self) -> None:
+        self.held = True
+
+
+def test_bodies_that_stall_keep_nothing_once_the_room_is_full() -> None:
+    room = Room(100_000)
+    stalling = [Stalling(b"x" * 10_000) for _ in range(50)]
+    taken: list[int] = []
+
+    async def take(client: Stalling) -> None:
+        while piece := await client.incoming.next_piece(1 << 30, room):
+            taken.append(len(piece))
+
+    async def main() -> None:
+        tasks = [asyncio.ensure_future(take(client)) for client in stalling]
+        await asyncio.sleep(0)
+        for client in stalling:
+            client.incoming.feed(client.piece)
+            assert room.n_bytes <= 110_000
+            if room.is_full:
+                assert all(each.held for each in stalling)
+                async with asyncio.timeout(20):
+                    while room.is_full:  # noqa: ASYNC110  it is emptied within a few turns
+                        await asyncio.sleep(0)
+        for client in stalling:
+            client.incoming.finish()
+        await asyncio.gather(*tasks)
+        for client in stalling:
+            client.incoming.let_go()
+
+    asyncio.run(main())
+    assert (sum(taken), room.n_bytes) == (500_000, 0)
+
+
+def test_a_body_that_nobody_wants_any_more_leaves_the_room() -> None:
+    room = Room(100_000)
+    client = Stalling(b"x" * 300_000)
+
+    async def main() -> None:
+        begun = asyncio.ensure_future(client.incoming.next_piece(1 << 30, room))
+        await asyncio.sleep(0)
+        client.incoming.feed(client.piece)
+        assert (len(await begun), room.is_full) == (300_000, True)
+        client.incoming.let_go()
+        client.incoming.feed(client.piece)
+
+    asyncio.run(main())
+    assert (room.n_bytes, room.is_full, client.held) == (0, False, True)

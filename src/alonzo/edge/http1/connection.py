@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection: one request is answered at a time, in order.
 
-* A request head has a time limit; a body must keep moving and has a time limit too.
+* A request head has a time limit; a body must keep moving and has a time limit too, or, if it is
+  read piece by piece, a least speed.
 * Requests sent ahead of their predecessors' answers wait in a queue that has an end.
 * Bytes that are no HTTP get a 400, but never in place of an answer that is still to come.
 * A connection closes when its last answer is out and the rest of that request is in: a reset for
@@ -46,11 +47,14 @@ class Connection(asyncio.Protocol):
         # The request that is being received: when it began and last moved.
         self._began_at_s = 0.0
         self._moved_at_s = 0.0
+        # Of a body that is read piece by piece: how much was here when its last while began.
+        self._began_bytes = 0
         # The request that is being answered, and those behind it.
         self._answering: Incoming | None = None
         self._waiting: deque[Incoming] = deque()
         self._idle_until_s = 0.0
         self._reading = True
+        self._held_at_s = 0.0
         # Set when the next answer is the last one.
         self._ending = False
 
@@ -138,7 +142,7 @@ class Connection(asyncio.Protocol):
         """Some of a request is here, and its rest must follow."""
         self._moved_at_s = self._loop.time()
         if self._receiver.is_new:
-            self._began_at_s = self._moved_at_s
+            self._began_at_s, self._began_bytes = self._moved_at_s, 0
         self._alarm.by(self._deadline_s())
 
     def begin(self, incoming: Incoming) -> bool:
@@ -167,6 +171,7 @@ class Connection(asyncio.Protocol):
         """Have the client wait."""
         if self._reading:
             self._reading = False
+            self._held_at_s = self._loop.time()
             self._transport.pause_reading()
 
     def cut(self) -> None:
@@ -177,6 +182,10 @@ class Connection(asyncio.Protocol):
         if not self._reading and not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
+            # We were the ones who did not read.
+            held_s = self._loop.time() - self._held_at_s
+            self._began_at_s += held_s
+            self._moved_at_s += held_s
 
     # --- answers
 
@@ -206,6 +215,7 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("edge.answer_failed")
         finally:
+            incoming.let_go()
             if not incoming.answered:
                 # Half an answer must not look like a whole one.
                 self._transport.abort()
@@ -231,7 +241,8 @@ class Connection(asyncio.Protocol):
     def _close_when_whole(self, incoming: Incoming) -> None:
         """Close, but not before a body that is under way is here."""
         receiver = self._receiver
-        if incoming.whole or incoming.expects_continue or incoming is not receiver.incoming:
+        is_over = incoming.whole or incoming.late or incoming.expects_continue
+        if is_over or incoming is not receiver.incoming:
             self._transport.close()
             return
         receiver.ending = True
@@ -264,10 +275,32 @@ class Connection(asyncio.Protocol):
         if self._receiver.in_head:
             return self._began_at_s + limits.head_timeout_s
         if self._receiver.in_message:
+            if self._upload() is not None:
+                return min(
+                    self._moved_at_s + limits.upload_idle_s,
+                    self._began_at_s + limits.upload_while_s,
+                )
             return min(
                 self._moved_at_s + limits.body_idle_s, self._began_at_s + limits.body_timeout_s
             )
         return self._idle_until_s if self._answering is None else float("inf")
+
+    def _upload(self) -> Incoming | None:
+        """The request that comes in, if it is one whose body is read piece by piece."""
+        incoming = self._receiver.incoming
+        is_one = incoming is not None and incoming.streamed and not incoming.answered
+        return incoming if is_one else None
+
+    def _is_slow(self, upload: Incoming, now_s: float) -> bool:
+        """Whether a body has missed its deadline; else it has only begun another while."""
+        limits = self._limits
+        if now_s >= self._moved_at_s + limits.upload_idle_s:
+            return True
+        if upload.n_bytes - self._began_bytes < limits.upload_while_bytes_min:
+            return True
+        self._began_at_s, self._began_bytes = now_s, upload.n_bytes
+        self._alarm.by(self._deadline_s())
+        return False
 
     def _check_progress(self) -> None:
         """Set the alarm for the next deadline, or end a request that missed one."""
@@ -276,12 +309,16 @@ class Connection(asyncio.Protocol):
         now_s = self._loop.time()
         if not self._reading:
             # We are the ones who do not read.
-            self._began_at_s = self._moved_at_s = now_s
+            self._began_at_s = self._moved_at_s = self._held_at_s = now_s
         deadline_s = self._deadline_s()
         if now_s < deadline_s:
             if deadline_s < float("inf"):
                 self._alarm.by(deadline_s)
         elif self._receiver.in_message:
-            self._refuse(408)
+            upload = self._upload()
+            if upload is None:
+                self._refuse(408)
+            elif self._is_slow(upload, now_s):
+                upload.be_late()
         else:
             self._transport.close()

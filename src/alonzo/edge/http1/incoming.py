@@ -11,6 +11,7 @@ from alonzo.model.ports.invoking import ClientGoneError
 
 if TYPE_CHECKING:
     from alonzo.edge.http1.response import Response
+    from alonzo.edge.http1.room import Room
 
 #: A body that is read piece by piece: how much is handed out together, and how much waits at most
 #: before its client has to.
@@ -28,6 +29,10 @@ class BodyTooLargeError(Exception):
         super().__init__(n_bytes)
         self.n_bytes = n_bytes
         self.bytes_max = bytes_max
+
+
+class ClientTooSlowError(Exception):
+    """A body that is read piece by piece does not come fast enough."""
 
 
 class Outlet(Protocol):
@@ -59,6 +64,10 @@ class Source(Protocol):
         """Have the client go on with the body."""
         ...
 
+    def hold(self) -> None:
+        """Have the client wait."""
+        ...
+
     def begin_answer(self, incoming: Incoming, response: Response) -> Outlet:
         """Send the head of an answer whose body is to follow."""
         ...
@@ -72,9 +81,11 @@ class Incoming:
 
     __slots__ = (
         "_asked_bytes_max",
+        "_handed_bytes",
         "_look",
         "_n_bytes",
         "_pieces",
+        "_room",
         "_source",
         "_waiting_bytes",
         "_wake",
@@ -84,6 +95,7 @@ class Incoming:
         "head",
         "http_1_0",
         "keep_alive",
+        "late",
         "outlet",
         "place",
         "scheme",
@@ -134,9 +146,12 @@ class Incoming:
         self._asked_bytes_max: int | None = None
         self._look: Callable[[bytes], None] | None = None
         self._wake: asyncio.Future[None] | None = None
-        #: The body is read piece by piece; so much of it waits.
+        #: The body is read piece by piece; so much of it waits, and so much is being worked on.
         self.streamed = False
-        self._waiting_bytes = 0
+        self._waiting_bytes = self._handed_bytes = 0
+        self._room: Room | None = None
+        #: It comes too slowly, and nobody waits for it any longer.
+        self.late = False
 
     # --- for the handler
 
@@ -166,28 +181,52 @@ class Incoming:
             await self._wait_whole(bytes_max)
         return self._take_body(bytes_max)
 
-    async def next_piece(self, bytes_max: int) -> bytes:
+    async def next_piece(self, bytes_max: int, room: Room) -> bytes:
         """What came of the body since the last call; empty once it is over. Instead of the others.
 
-        The client is kept waiting while nobody calls.
+        The client is kept waiting while nobody calls, and while ``room`` is full.
 
         Raises:
             BodyTooLargeError: it is longer than that; what is left of it will be thrown away.
             ClientGoneError: it will never be whole.
+            ClientTooSlowError: likewise.
         """
         if not self.asked:
             self._ask(bytes_max)
-            self.streamed = True
+            self.streamed, self._room = True, room
             self._waiting_bytes = self._n_bytes
-        self._source.wants_body(self)
+            room.enter(self)
+            room.add(self._n_bytes)
+        room.give_back(self._handed_bytes)
+        self._handed_bytes = 0
+        if not room.is_full:
+            self._source.wants_body(self)
         while not self.whole and self._waiting_bytes < _PIECE_BYTES:
             if self.gone:
                 raise ClientGoneError
+            if self.late:
+                raise ClientTooSlowError
+            if room.is_full and self._waiting_bytes:
+                break
             await self._wait()
         if self._n_bytes > bytes_max:
             raise BodyTooLargeError(self._n_bytes, bytes_max)
-        pieces, self._pieces, self._waiting_bytes = self._pieces, [], 0
+        pieces, self._pieces = self._pieces, []
+        self._handed_bytes, self._waiting_bytes = self._waiting_bytes, 0
         return b"".join(pieces)
+
+    def let_go(self) -> None:
+        """Nobody wants the body any more: forget what is here of it. Safe to call twice."""
+        room, self._room = self._room, None
+        if room is None:
+            return
+        self._pieces.clear()
+        self._asked_bytes_max = 0
+        room.leave(self)
+        room.give_back(self._waiting_bytes + self._handed_bytes)
+        self._waiting_bytes = self._handed_bytes = 0
+        if not (self.whole or self.answered):
+            self._source.hold()
 
     def _ask(self, bytes_max: int) -> None:
         announced = self.head.fields.get(b"content-length")
@@ -247,9 +286,10 @@ class Incoming:
             self._keep(piece)
             if self._look is not None:
                 self._look(piece)
-            if self.streamed:
+            if self._room is not None:
                 self._waiting_bytes += len(piece)
-                if self._waiting_bytes >= _PIECE_BYTES:
+                self._room.add(len(piece))
+                if self._room.is_full or self._waiting_bytes >= _PIECE_BYTES:
                     self.wake()
         else:
             self._pieces.clear()
@@ -274,6 +314,22 @@ class Incoming:
         """The client is gone, or wants no more."""
         self.gone = True
         self.wake()
+
+    def be_late(self) -> None:
+        """The client is too slow: whoever waits for the body hears of it."""
+        self.late, self.keep_alive = True, False
+        self.wake()
+
+    def press(self) -> None:
+        """See ``Guest``."""
+        if not self.whole:
+            self._source.hold()
+            self.wake()
+
+    def relieve(self) -> None:
+        """See ``Guest``."""
+        if self._wake is not None:
+            self._source.wants_body(self)
 
     def wake(self) -> None:
         """Have the handler look again."""

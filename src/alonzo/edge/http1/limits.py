@@ -20,6 +20,12 @@ class ServerLimits:
     body_timeout_s: float = 900.0
     #: A body that does not move.
     body_idle_s: float = 30.0
+    #: A body that is read piece by piece may take as long as it likes, but not stand still for so
+    #: long, nor bring less in a while of so many seconds. Source of the first: AWS's storage blog
+    #: and support articles, RequestTimeout; the others are ours.
+    upload_idle_s: float = 20.0
+    upload_while_s: float = 60.0
+    upload_while_bytes_min: int = 64 * 1024
     #: An answer that does not move.
     write_idle_s: float = 30.0
     keep_alive_s: float = 75.0

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 
 from alonzo.edge.http1.head import Head
-from alonzo.edge.http1.incoming import Incoming
+from alonzo.edge.http1.incoming import ClientTooSlowError, Incoming
+from alonzo.edge.http1.room import Room
 from alonzo.edge.sigv4.canonical import UNSIGNED_PAYLOAD
 from alonzo.edge.sigv4.chunked import ChunkDecoder
 from alonzo.edge.sigv4.verify import ChunkSeal
@@ -33,9 +34,12 @@ _DIGITS_MAX = 15
 class StreamedBody:
     """The body of one request."""
 
-    def __init__(self, incoming: Incoming, seal: ChunkSeal | None, *, bytes_max: int) -> None:
+    def __init__(
+        self, incoming: Incoming, seal: ChunkSeal | None, room: Room, *, bytes_max: int
+    ) -> None:
         """``seal`` is for a body in chunks. ``bytes_max`` is without framing."""
         fields = incoming.head.fields
+        self._room = room
         self._incoming = incoming
         self.length = _length_of(incoming.head, seal)
         self._decoder = None
@@ -52,16 +56,30 @@ class StreamedBody:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """See ``UploadBody``."""
-        while wire := await self._incoming.next_piece(self._bytes_max):
+        while wire := await self._next():
             if self._decoder is None and not self._expected:
                 piece = wire
             elif len(wire) <= _INLINE_BYTES_MAX:
                 piece = self._take(wire)
             else:
                 piece = await asyncio.to_thread(self._take, wire)
+            del wire
             if piece:
                 yield piece
+            # The next one may be long in coming, and this one is no longer counted.
+            del piece
         self._finish()
+
+    async def _next(self) -> bytes:
+        try:
+            return await self._incoming.next_piece(self._bytes_max, self._room)
+        except ClientTooSlowError:
+            raise AwsError(
+                "RequestTimeout",
+                "Your socket connection to the server was not read from or written to within the "
+                "timeout period.",
+                status=400,
+            ) from None
 
     def _take(self, wire: bytes) -> bytes:
         if self._decoder is not None:

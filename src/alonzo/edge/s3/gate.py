@@ -4,6 +4,7 @@
 * PutObject and UploadPart get their body while it arrives; the signature of the head is checked
   before the first byte of it is read. Other bodies are short, and whole.
 * Who signs nothing is anonymous: the policy of the bucket decides.
+* An upload from a form (``posting``) becomes the PutObject that it stands for.
 * Browsers that ask first (``OPTIONS``) are answered from the bucket's CORS rules.
 """
 
@@ -11,29 +12,39 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from alonzo.edge import models
 from alonzo.edge.call import Call
 from alonzo.edge.door import Door, decode
 from alonzo.edge.http1.head import Head
+from alonzo.edge.http1.room import Room
 from alonzo.edge.protocols.query_strings import parse_pairs
 from alonzo.edge.s3.address import bucket_in, in_path_style, split_path
 from alonzo.edge.s3.body import StreamedBody
+from alonzo.edge.s3.documents import INLINE_BYTES_MAX, LongDocuments, bytes_max_of
+from alonzo.edge.s3.forms import FIELDS_BYTES_MAX, FileEnd, FormReader, boundary_of, malformed
+from alonzo.edge.s3.post_policy import Range, check_policy
+from alonzo.edge.s3.posting import FileBody, Posted, check_old, claim_of, is_form_post, pieces_of
 from alonzo.edge.s3.presigned_v2 import OldClaim, read_old_claim
 from alonzo.edge.sigv4.claim import Claim
+from alonzo.edge.sigv4.refusals import AuthFailure, Refusal
 from alonzo.lib.clock import Clock
 from alonzo.model.context import ANONYMOUS, Principal
 from alonzo.model.errors import AwsError
-from alonzo.model.http import HttpResponse
+from alonzo.model.http import HttpRequest, HttpResponse
 from alonzo.model.ports.buckets import Buckets
+
+if TYPE_CHECKING:
+    from alonzo.model.service_models import OperationModel
 
 SERVICE = "s3"
 
 #: The largest body of PutObject and UploadPart. Source: S3 User Guide, quotas.
 UPLOAD_BYTES_MAX = 5 * 1024**3
 
-#: The largest document: a list of 1,000 long keys, each character of them escaped.
-DOCUMENT_BYTES_MAX = 8 * 1024**2
+#: What all uploads together may have in memory.
+ROOM_BYTES = 64 * 1024**2
 
 #: What a browser may ask for in one header.
 _HEADERS_MAX = 100
@@ -59,6 +70,8 @@ class S3Gate:
         self._region = region
         self._door = door
         self._buckets = buckets
+        self._documents = LongDocuments()
+        self._room = Room(ROOM_BYTES)
 
     def owns(self, head: Head) -> bool:
         """Whether an unsigned request that fits no service is for a bucket that there is."""
@@ -86,17 +99,74 @@ class S3Gate:
             # The claimed digest is what is signed; the body is held against it as it comes.
             digest = head.fields.get(b"x-amz-content-sha256", b"").decode("latin-1")
             principal, seal = door.admit(head, b"", claim, key, digest)
-            call.upload = StreamedBody(call.incoming, seal, bytes_max=UPLOAD_BYTES_MAX)
+            call.upload = StreamedBody(call.incoming, seal, self._room, bytes_max=UPLOAD_BYTES_MAX)
         else:
             body_hash = door.hash_of(head, key)
-            body = call.try_body(DOCUMENT_BYTES_MAX) if body_hash is None else None
+            bytes_max = bytes_max_of(head, call.path, is_stranger=stranger is ANONYMOUS)
+            body = call.try_body(bytes_max) if body_hash is None else None
             if body is None:
-                body = await call.read_body(DOCUMENT_BYTES_MAX, body_hash)
+                body = await call.read_body(bytes_max, body_hash)
             body_sha256 = None if body_hash is None else await body_hash.hex()
             principal, seal = door.admit(head, body, claim, key, body_sha256)
             if seal is not None:
                 call.body = await decode(seal, head, body)
         return principal if stranger is None else stranger
+
+    def takes_form(self, head: Head) -> bool:
+        """Whether a request is an upload from a form."""
+        if not is_form_post(head):
+            return False
+        bucket = bucket_in(head.fields.get(b"host", b""), self._names)
+        return not split_path(in_path_style(bucket, head.raw_path))[1]
+
+    async def admit_form(self, call: Call) -> tuple[Principal, str | None]:
+        """Let an upload from a form in; who sends it, and the region that it is signed for.
+
+        Raises:
+            AuthFailure: the signature is wrong.
+            AwsError: it is no form, or not what its policy allows.
+        """
+        head = call.head
+        boundary = boundary_of(head.fields[b"content-type"])
+        if boundary is None:
+            raise malformed()
+        bytes_max = UPLOAD_BYTES_MAX + FIELDS_BYTES_MAX
+        body = StreamedBody(call.incoming, None, self._room, bytes_max=bytes_max)
+        pieces, reader, form = pieces_of(body), FormReader(boundary), None
+        async for piece in pieces:
+            form = reader.feed(piece)
+            if form is not None:
+                break
+        if form is None:
+            raise malformed()
+        posted = Posted(call.request, self._bucket_of(head), form)
+        principal, region = self._signer_of(posted, call)
+        policy, sizes = posted.fields.get("policy"), Range()
+        if policy is not None:
+            sizes = check_policy(policy, posted.fields, self._clock.now_s())
+        call.form = posted
+        call.upload = FileBody(form.rest, pieces, FileEnd(boundary), sizes, body.length)
+        return principal, region
+
+    def _signer_of(self, posted: Posted, call: Call) -> tuple[Principal, str | None]:
+        fields, door = posted.fields, self._door
+        claim = claim_of(fields, self._region)
+        key = None
+        if claim is not None and door.is_locked:
+            key = door.find_key(claim)
+        if claim is None or key is None:
+            admitted = ANONYMOUS
+            if not door.is_locked:
+                admitted, _ = door.admit(call.head, b"", None, None, None)
+            return admitted, None if claim is None else claim.region
+        if claim.timestamp is None:
+            check_old(claim, fields["policy"], key.secret_access_key)
+            call.is_signed_old = True
+            return key.principal, claim.region
+        if claim.service != SERVICE:
+            text = f"Credential should be scoped to correct service: '{SERVICE}'. "
+            raise AuthFailure(Refusal.MISMATCH, text)
+        return door.admit_form(fields["policy"], claim, key), claim.region
 
     def _vouched(self, old: OldClaim, call: Call) -> Principal:
         """The caller of a URL that was signed the old way.
@@ -108,7 +178,18 @@ class S3Gate:
         assert key is not None, "a locked door has keys"
         path = call.head.raw_path if call.path is None else call.path
         old.check(call.head, path, key.secret_access_key, self._clock.now_s())
+        call.is_signed_old = True
         return key.principal
+
+    async def try_parse(self, request: HttpRequest) -> tuple[OperationModel, dict[str, Any]] | None:
+        """The operation and its parameters, if the document is long; None: parse it as any.
+
+        Raises:
+            AwsError: as ``Codec.parse``.
+        """
+        if len(request.body) <= INLINE_BYTES_MAX:
+            return None
+        return await self._documents.parse(request)
 
     def preflight(self, head: Head) -> HttpResponse:
         """The answer to a browser that asks whether it may send a request.

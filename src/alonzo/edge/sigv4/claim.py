@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
@@ -108,6 +109,18 @@ def read_claim(head: Head) -> Claim | None:
     return Claim(
         terms, signature, timestamp, token.decode("latin-1") if token is not None else None
     )
+
+
+def form_claim(fields: Mapping[str, str]) -> Claim:
+    """The claim of a form of S3 with all its fields, whose policy is what is signed.
+
+    Raises:
+        AuthFailure: it is malformed.
+    """
+    _check_algorithm(fields["x-amz-algorithm"])
+    terms = _terms(fields["x-amz-credential"], b"host")
+    token = fields.get("x-amz-security-token")
+    return Claim(terms, fields["x-amz-signature"], fields["x-amz-date"], token)
 
 
 def _from_header(authorization: bytes, *, has_date: bool) -> tuple[Terms, str]:

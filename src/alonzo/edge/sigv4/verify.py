@@ -141,6 +141,19 @@ class Verifier:
             return None
         return _seal(form, signer.key, timestamp, terms.scope, claim.signature)
 
+    def verify_policy(self, policy: str, claim: Claim, key: AccessKey) -> None:
+        """Check the claim of a form against its policy, which says itself how long it is good.
+
+        Raises:
+            AuthFailure: the signature is wrong.
+        """
+        terms = claim.terms
+        signer = self._signer(key.secret_access_key, terms.date, terms.region, terms.service)
+        expected, signature = signer.sign(policy.encode()), claim.signature
+        is_alike = signature.isascii() and hmac.compare_digest(expected, signature)
+        if not is_alike or not (claim.timestamp or "").startswith(terms.date):
+            raise AuthFailure(Refusal.MISMATCH)
+
     def _check_time(self, claim: Claim) -> str:
         """Check when the request was signed; the timestamp in the form that is signed."""
         if claim.timestamp is None:

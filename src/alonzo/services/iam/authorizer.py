@@ -1,6 +1,7 @@
 """Whether a request may pass. Implements ``ports.Authorizer``.
 
-* The root user may do everything in the account.
+* The root user may do everything in the account, but for what the policy of a key or of a bucket
+  denies; the policies of its buckets themselves it may always read and replace.
 * Users, and sessions of roles that IAM knows, may do what their policies and the policy of the
   resource allow.
 * A role that is given to a function must let Lambda in.
@@ -54,7 +55,10 @@ _PASSES_A_ROLE = "iam:PassRole"
 _PASSED_TO = "iam:passedtoservice"
 _LAMBDA = "lambda.amazonaws.com"
 #: Services whose resources may refuse their account's root user.
-_ROOT_IS_ASKED = frozenset({"kms"})
+_ROOT_IS_ASKED = frozenset({"kms", "s3"})
+#: What they may do whatever those policies deny, so that no bucket is lost. Source: S3 API
+#: reference, PutBucketPolicy.
+_ROOT_MAY = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
 
 #: Keys that the name under which a decision is kept says everything about: the caller's key, or the
 #: service and on whose behalf it calls. A change of the caller's tags is a change of an identity.
@@ -163,6 +167,16 @@ class Authorizer:
                 self._invokes.clear()
             self._invokes.add(_key(request))
 
+    async def refusal(
+        self, context: RequestContext, service: str, access: Access
+    ) -> AwsError | None:
+        """Why one access of a call is refused; None: it may pass."""
+        try:
+            await self._check(context, service, access, {})
+        except AwsError as error:
+            return error
+        return None
+
     async def allows(self, context: RequestContext, access: Access) -> tuple[bool, bool]:
         """Whether an access would pass, and whether that will be so until ``generation`` grows."""
         _, decision, lasts = await self._decide(context, access, {})
@@ -189,6 +203,8 @@ class Authorizer:
         self, context: RequestContext, service: str, access: Access, params: Mapping[str, Any]
     ) -> bool:
         """Raise if the access is refused; answers whether it will pass in every such call."""
+        if _is_of_root_alone(context.principal, access):
+            return True
         request, decision, lasts = await self._decide(context, access, params)
         if not decision.allowed:
             self._refuse(service, request, decision, context.principal, access)
@@ -291,6 +307,12 @@ class Authorizer:
                 "resource": access.resource,
             },
         )
+
+
+def _is_of_root_alone(principal: Principal, access: Access) -> bool:
+    """Whether an access is one that no policy can take from the owner's root user."""
+    own = principal.account
+    return principal.is_root and access.action in _ROOT_MAY and _owner_of(access, own) == own
 
 
 def _key(request: InvokeRequest) -> _InvokeKey:

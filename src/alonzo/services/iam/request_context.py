@@ -22,12 +22,16 @@ def global_context(
         "aws:requestedregion": context.region,
         "aws:currenttime": datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:epochtime": str(int(now_s)),
-        # Calls of services come over no wire at all.
-        "aws:securetransport": "false" if context.endpoint.startswith("http:") else "true",
+        "aws:securetransport": "false" if _is_plain(context) else "true",
         "aws:viaawsservice": "false",
         **_headers(context),
         **_source_context(context),
     }
+
+
+def _is_plain(context: RequestContext) -> bool:
+    # Calls of services come over no wire at all, and those of functions leave no sandbox.
+    return context.endpoint.startswith("http:") and not context.from_sandbox
 
 
 def _headers(context: RequestContext) -> dict[str, str]:

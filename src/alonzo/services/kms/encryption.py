@@ -33,6 +33,11 @@ class Encryption:
         self._authorize = authorize
         self._grants = GrantOperations(use.vault)
 
+    @property
+    def generation(self) -> int:
+        """Grows with every change of any key, its policy, aliases or grants."""
+        return self._use.vault.generation
+
     async def seal(
         self,
         context: RequestContext,
@@ -50,17 +55,33 @@ class Encryption:
         """
         name = parse_key_name(key_id, account=context.account, region=context.region)
         await self._use.vault.ensure_managed(name)
+        await self.check_seal(context, key_id, encryption_context, service=service, action=action)
+        key, material = await self._use.material(context, key_id)
+        ids = self._use.vault.ids
+        data_key = bytes.fromhex(ids.hex(_DATA_KEY_BYTES))
+        blob = self._use.seal(material, data_key, encryption_context)
+        return Sealed(key.arn, sealing.wrap(data_key, blob, plaintext, ids))
+
+    async def check_seal(
+        self,
+        context: RequestContext,
+        key_id: str,
+        encryption_context: Mapping[str, str],
+        *,
+        service: str,
+        action: str = "GenerateDataKey",
+    ) -> None:
+        """Whether a caller of a service may seal with that key; it may have been used just now.
+
+        Raises:
+            AwsError: KMS refuses.
+        """
         params = {
             "KeyId": key_id,
             "EncryptionContext": encryption_context,
             VIA_SERVICE: _via(service, context),
         }
         await self._authorize(context, "kms", action, params)
-        key, material = await self._use.material(context, key_id)
-        ids = self._use.vault.ids
-        data_key = bytes.fromhex(ids.hex(_DATA_KEY_BYTES))
-        blob = self._use.seal(material, data_key, encryption_context)
-        return Sealed(key.arn, sealing.wrap(data_key, blob, plaintext, ids))
 
     async def open(
         self,

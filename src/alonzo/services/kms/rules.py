@@ -27,7 +27,8 @@ _ALIAS = re.compile(r"alias/[a-zA-Z0-9/_-]+")
 
 #: Aliases that services make for keys of theirs, on first use.
 MANAGED_ALIASES = {
-    f"alias/aws/{service}": service for service in ("lambda", "secretsmanager", "sns", "sqs", "ssm")
+    f"alias/aws/{service}": service
+    for service in ("lambda", "s3", "secretsmanager", "sns", "sqs", "ssm")
 }
 RESERVED_ALIAS = "alias/aws/"
 

@@ -272,6 +272,7 @@ class Material:
 
 _DESCRIPTIONS = {
     "lambda": "Default key that protects my Lambda functions when no other key is defined",
+    "s3": "Default key that protects my S3 objects when no other key is defined",
     "secretsmanager": "Default key that protects my Secrets Manager data when no other key is "
     "defined",
     "sns": "Default key that protects my SNS data when no other key is defined",

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import unquote
 
-from alonzo.model.access import Access, AccessRule, AccessRules, on_all
+from alonzo.model.access import Access, AccessRule, AccessRules, free, on_all
 from alonzo.model.context import RequestContext
 from alonzo.services.s3.buckets.asking import part, parts
 from alonzo.services.s3.buckets.names import arn_of
 from alonzo.services.s3.directory import Directory
-from alonzo.services.s3.objects.deleting import KEYS_MAX
 
 Keys = Mapping[str, str | tuple[str, ...]]
 Params = Mapping[str, Any]
@@ -74,17 +73,18 @@ _LISTS = {
 #: Operations on an object, and their actions; after ``|`` those on a version of one.
 _ON_OBJECT = {
     "AbortMultipartUpload": "AbortMultipartUpload",
-    "CompleteMultipartUpload": "PutObject",
     "CreateMultipartUpload": "PutObject",
     "DeleteObject": "DeleteObject|DeleteObjectVersion",
     "DeleteObjectTagging": "DeleteObjectTagging|DeleteObjectVersionTagging",
     "GetObject": "GetObject|GetObjectVersion",
+    "GetObjectAcl": "GetObjectAcl|GetObjectVersionAcl",
     "GetObjectTagging": "GetObjectTagging|GetObjectVersionTagging",
     "HeadObject": "GetObject|GetObjectVersion",
     "ListParts": "ListMultipartUploadParts",
     "PutObject": "PutObject",
+    "PutObjectAcl": "PutObjectAcl|PutObjectVersionAcl",
     "PutObjectTagging": "PutObjectTagging|PutObjectVersionTagging",
-    "UploadPart": "PutObject",
+    "UpdateObjectEncryption": "UpdateObjectEncryption",
 }
 
 #: Keys of the context that members of requests become, for those who write.
@@ -95,12 +95,29 @@ _WRITTEN = {
     "IfNoneMatch": "s3:if-none-match",
     "MetadataDirective": "s3:x-amz-metadata-directive",
     "ObjectOwnership": "s3:x-amz-object-ownership",
+    "SSECustomerAlgorithm": "s3:x-amz-server-side-encryption-customer-algorithm",
+    "SSEKMSKeyId": "s3:x-amz-server-side-encryption-aws-kms-key-id",
     "ServerSideEncryption": "s3:x-amz-server-side-encryption",
     "StorageClass": "s3:x-amz-storage-class",
     "VersionId": "s3:versionid",
 }
 #: The same for lists.
 _LISTED = {"Prefix": "s3:prefix", "Delimiter": "s3:delimiter", "MaxKeys": "s3:max-keys"}
+
+
+#: What of that an upload in parts is judged by to its end, though its parts do not repeat it:
+#: policies which insist on encryption let large objects pass, too.
+_BEGUN_WITH = ("SSECustomerAlgorithm", "SSEKMSKeyId", "ServerSideEncryption")
+
+
+def written_keys(params: Params) -> dict[str, str]:
+    """The keys that a request which writes has of itself."""
+    return _keys(params, _WRITTEN)
+
+
+def begun_keys(params: Params) -> dict[str, str]:
+    """The keys of the request which begins an upload that count for its parts."""
+    return _keys(params, {name: _WRITTEN[name] for name in _BEGUN_WITH})
 
 
 def access_rules(directory: Directory) -> AccessRules:
@@ -112,10 +129,14 @@ def access_rules(directory: Directory) -> AccessRules:
         **{name: on.key(*action.split("|")) for name, action in _ON_OBJECT.items()},
         "CopyObject": on.copy,
         "CreateBucket": on.create,
-        "DeleteObjects": on.delete_objects,
+        # Judged while they run (``permits``): each key of a list by itself, and what writes into an
+        # upload by what that began with.
+        "CompleteMultipartUpload": free(),
+        "DeleteObjects": free(),
+        "UploadPart": free(),
         "GetObjectAttributes": on.attributes,
         "ListBuckets": on_all("s3:ListAllMyBuckets"),
-        "UploadPartCopy": on.copy,
+        "UploadPartCopy": on.source,
     }
 
 
@@ -129,8 +150,7 @@ class _Rules:
         """On the bucket itself."""
 
         def rule(_context: RequestContext, params: Params) -> Sequence[Access]:
-            keys = _keys(params, _WRITTEN)
-            return (self._access(action, _bucket(params), None, keys),)
+            return (self._access(action, _bucket(params), None, written_keys(params)),)
 
         return rule
 
@@ -158,16 +178,17 @@ class _Rules:
             *self._on_key(params, "GetObjectAttributes", "GetObjectVersionAttributes"),
         )
 
-    def copy(self, _context: RequestContext, params: Params) -> Sequence[Access]:
+    def copy(self, context: RequestContext, params: Params) -> Sequence[Access]:
         """To read the source, and to write."""
+        return (*self.source(context, params), *self._on_key(params, "PutObject", ""))
+
+    def source(self, _context: RequestContext, params: Params) -> Sequence[Access]:
+        """To read the source of a copy."""
         source, _, query = str(params.get("CopySource") or "").partition("?versionId=")
         bucket, _, key = unquote(source).removeprefix("/").partition("/")
         action = "s3:GetObjectVersion" if query else "s3:GetObject"
         keys: Keys = {"s3:versionid": query} if query else {}
-        return (
-            self._access(action, bucket, key, keys),
-            *self._on_key(params, "PutObject", ""),
-        )
+        return (self._access(action, bucket, key, keys),)
 
     def create(self, context: RequestContext, params: Params) -> Sequence[Access]:
         """A bucket that is not there yet; of one that is, its own account's permission counts."""
@@ -182,27 +203,17 @@ class _Rules:
             wanted.append(Access("s3:TagResource", resource))
         return wanted
 
-    def delete_objects(self, _context: RequestContext, params: Params) -> Sequence[Access]:
-        """Each of the objects."""
-        # A longer list is refused whatever its caller may do; to judge it would only take time.
-        named = (part(params, "Delete").get("Objects") or ({"Key": "*"},))[: KEYS_MAX + 1]
-        return [
-            access
-            for each in named
-            for access in self._on_key(
-                {"Bucket": params.get("Bucket"), **each}, "DeleteObject", "DeleteObjectVersion"
-            )
-        ]
-
     def _on_key(self, params: Params, action: str, of_version: str) -> Sequence[Access]:
         name = of_version if of_version and params.get("VersionId") else action
         bucket, key = _bucket(params), str(params.get("Key") or "")
-        keys = _keys(params, _WRITTEN)
+        keys: dict[str, str | tuple[str, ...]] = {**written_keys(params)}
         tags = _tags(params.get("Tagging"))
         if tags:
             keys |= {f"s3:requestobjecttag/{name.lower()}": value for name, value in tags}
             keys |= {"s3:requestobjecttagkeys": tuple(name for name, _ in tags)}
         wanted = [self._access(f"s3:{name}", bucket, key, keys)]
+        if params.get("ACL") and name == "PutObject":
+            wanted.append(self._access("s3:PutObjectAcl", bucket, key, keys))
         if tags and name == "PutObject":
             wanted.append(self._access("s3:PutObjectTagging", bucket, key, keys))
         return wanted
@@ -217,7 +228,7 @@ def _bucket(params: Params) -> str:
     return str(params.get("Bucket") or "")
 
 
-def _keys(params: Params, names: Mapping[str, str]) -> dict[str, str | tuple[str, ...]]:
+def _keys(params: Params, names: Mapping[str, str]) -> dict[str, str]:
     found = ((key, params.get(member)) for member, key in names.items())
     return {key: str(value) for key, value in found if value is not None}
 

@@ -8,6 +8,7 @@ from typing import Any
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.deliveries import ServiceCalls
+from alonzo.model.ports.identity import Encryption
 from alonzo.model.ports.operations import Operations
 from alonzo.services.s3.buckets.configuring import Configuring
 from alonzo.services.s3.buckets.expiry import Expiry
@@ -20,6 +21,7 @@ from alonzo.services.s3.notifications.notifier import Notifier
 from alonzo.services.s3.notifications.operations import NotificationOperations
 from alonzo.services.s3.objects import api as objects_api
 from alonzo.services.s3.objects.api import Objects
+from alonzo.services.s3.permits import Permits
 from alonzo.store.base import Store
 from alonzo.store.blobs import BlobStore
 
@@ -89,11 +91,6 @@ _MISSING = {
         "PutBucketRequestPayment",
     ),
     "Tags of buckets take no part in authorization.": ("GetBucketAbac", "PutBucketAbac"),
-    "Objects have no ACLs of their own: all belong to the owner of the bucket.": (
-        "GetObjectAcl",
-        "PutObjectAcl",
-    ),
-    "Objects are encrypted with keys of S3, and with no others.": ("UpdateObjectEncryption",),
     "Objects are not searched by queries; AWS has closed that to new customers.": (
         "SelectObjectContent",
     ),
@@ -116,6 +113,7 @@ class Buckets:
         blobs: BlobStore,
         calls: ServiceCalls,
         *,
+        encryption: Encryption,
         key: bytes,
         clock: Clock,
         ids: IdSource,
@@ -128,8 +126,17 @@ class Buckets:
         self.directory = Directory(store)
         self.policies = BucketPolicies(self.directory)
         self.notifier = Notifier(store, calls, clock=clock, ids=ids)
+        self.permits = Permits()
         self.objects = Objects(
-            store, blobs, self.directory, self.notifier, key=key, clock=clock, ids=ids
+            store,
+            blobs,
+            self.directory,
+            self.notifier,
+            encryption=encryption,
+            key=key,
+            clock=clock,
+            ids=ids,
+            permits=self.permits,
         )
         self.expiry = Expiry(self.objects.core)
 

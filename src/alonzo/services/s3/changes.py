@@ -15,12 +15,15 @@ class Cause:
 
     ``principal_id`` is the caller's unique id, with its account's for a session. ``source_ip`` and
     ``request_id`` are the request's; they are empty where the platform acts (lifecycle).
+    ``trace_header`` is the caller's ``X-Amzn-Trace-Id``, which functions hand on: a function that
+    a bucket calls, and that writes into it, is found out by it.
     """
 
     principal_id: str
     source_ip: str
     request_id: str
     at_s: float
+    trace_header: str | None = None
 
 
 class Changes(Protocol):

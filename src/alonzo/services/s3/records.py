@@ -38,6 +38,29 @@ class Bucket:
         return f"arn:aws:s3:::{self.name}"
 
 
+#: Values of ``AtRest.algorithm``. The first two are those of the API.
+KMS = "aws:kms"
+DSSE = "aws:kms:dsse"
+CUSTOMER = "SSE-C"
+
+
+@dataclass(frozen=True, slots=True)
+class AtRest:
+    """Whose key the bytes of an object are encrypted with, where it is not the platform's.
+
+    ``key_arn`` names a key of KMS, and ``data_key`` is what that has sealed; with
+    ``has_bucket_key`` other objects of the bucket have the same one. ``context`` is what the
+    client added to the encryption context. ``check`` tells a customer's key from others.
+    """
+
+    algorithm: str
+    key_arn: str = ""
+    data_key: bytes = b""
+    context: Mapping[str, str] = field(default_factory=dict[str, str])
+    has_bucket_key: bool = False
+    check: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """What is said about the bytes of an object.
@@ -45,7 +68,8 @@ class Description:
     ``headers`` are the system's (Content-Type, Cache-Control, …) by the members of the API
     (``ContentType``), ``metadata`` the user's by lower-case name without ``x-amz-meta-``.
     ``checksums`` are by the members of the API (``ChecksumCRC32``), in base64; ``checksum_type`` is
-    COMPOSITE or FULL_OBJECT, and empty without them.
+    COMPOSITE or FULL_OBJECT, and empty without them. ``at_rest`` is None where all is encrypted
+    with the platform's own keys.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -54,6 +78,7 @@ class Description:
     checksum_type: str = ""
     #: How many parts it was uploaded in; 0: in one piece, by PutObject or CopyObject.
     parts: int = 0
+    at_rest: AtRest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +135,5 @@ class Upload:
     #: The algorithm of the parts' checksums (``CRC32``), and the type of the whole one's.
     algorithm: str = ""
     checksum_type: str = ""
+    #: Keys of the context of the request that began it: the parts are judged by them, too.
+    asked: Mapping[str, str] = field(default_factory=dict[str, str])

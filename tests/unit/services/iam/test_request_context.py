@@ -83,6 +83,7 @@ def keys_of(principal, tags=None, **more):
         (keys_of(USER), "aws:SecureTransport", "false"),
         (keys_of(USER, endpoint="https://localhost"), "aws:SecureTransport", "true"),
         (keys_of(SERVICE, endpoint=""), "aws:SecureTransport", "true"),
+        (keys_of(SESSION, from_sandbox=True), "aws:SecureTransport", "true"),
         (keys_of(USER), "aws:CurrentTime", "2020-09-13T12:26:40Z"),
         (keys_of(USER), "aws:EpochTime", "1600000000"),
         (keys_of(USER), "aws:RequestedRegion", "eu-west-1"),

@@ -14,7 +14,7 @@ from typing import Any
 from alonzo.model.context import RequestContext
 from alonzo.model.ports.operations import Operation, Operations
 from alonzo.services.s3 import bucket_rows
-from alonzo.services.s3.buckets import lifecycle_rules, settings
+from alonzo.services.s3.buckets import acls, lifecycle_rules, settings
 from alonzo.services.s3.buckets.asking import (
     Params,
     bucket_of,
@@ -23,7 +23,6 @@ from alonzo.services.s3.buckets.asking import (
     not_configured,
     part,
 )
-from alonzo.services.s3.buckets.names import canonical_id
 from alonzo.services.s3.directory import Directory, Unit
 from alonzo.services.s3.records import Bucket
 
@@ -157,19 +156,19 @@ class Configuring:
         return {_SMALLEST: kept[_SMALLEST]}
 
     async def put_bucket_encryption(self, context: RequestContext, params: Params) -> None:
-        """Say how objects are encrypted, as they are."""
+        """Say how new objects are encrypted."""
         bucket = bucket_of(self._directory, params)
         given = part(params, "ServerSideEncryptionConfiguration")
-        kept = settings.checked_encryption(given)
+        kept = settings.checked_encryption(given, document_of(bucket, settings.ENCRYPTION))
         await store_document(self._directory, bucket, settings.ENCRYPTION, json.dumps(kept))
 
     async def get_bucket_encryption(
         self, context: RequestContext, params: Params
     ) -> dict[str, Any]:
-        """How objects are encrypted: every bucket has a rule."""
+        """How new objects are encrypted: every bucket has a rule."""
         bucket = bucket_of(self._directory, params)
-        rules = document_of(bucket, settings.ENCRYPTION) or settings.DEFAULT_ENCRYPTION
-        return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+        rule = settings.encryption_rule(document_of(bucket, settings.ENCRYPTION))
+        return {"ServerSideEncryptionConfiguration": {"Rules": [rule]}}
 
     async def delete_bucket_encryption(self, context: RequestContext, params: Params) -> None:
         """Back to the rule that a new bucket has."""
@@ -177,20 +176,12 @@ class Configuring:
         await store_document(self._directory, bucket, settings.ENCRYPTION, None)
 
     async def put_bucket_acl(self, context: RequestContext, params: Params) -> None:
-        """Take the ACL that the bucket has, and refuse all others."""
-        bucket = bucket_of(self._directory, params)
-        grants = part(params, "AccessControlPolicy").get("Grants")
-        owner = canonical_id(bucket.account)
-        if grants is not None and not all(
-            grant.get("Permission") == "FULL_CONTROL" and part(grant, "Grantee").get("ID") == owner
-            for grant in grants
-        ):
-            raise settings.acl_refused()
-        settings.refuse_acl(params, "")
+        """Take the ACL that the bucket has, where it has one at all, and refuse all others."""
+        acls.check_put(params, bucket_of(self._directory, params))
 
     async def get_bucket_acl(self, context: RequestContext, params: Params) -> dict[str, Any]:
         """The owner may do everything, and nobody else anything."""
-        return owner_acl(bucket_of(self._directory, params))
+        return acls.owner_acl(bucket_of(self._directory, params))
 
     def _put(self, kind: _Kind) -> Operation:
         async def put(context: RequestContext, params: Params) -> None:
@@ -244,10 +235,3 @@ async def store_document(directory: Directory, bucket: Bucket, name: str, text: 
         bucket_rows.save_bucket(unit.conn, now.id, now.versioning, documents)
 
     await directory.change(change)
-
-
-def owner_acl(bucket: Bucket) -> dict[str, Any]:
-    """The ACL of a bucket, and of what is in it."""
-    owner = {"ID": canonical_id(bucket.account)}
-    grantee = {"Type": "CanonicalUser", **owner}
-    return {"Owner": owner, "Grants": [{"Grantee": grantee, "Permission": "FULL_CONTROL"}]}

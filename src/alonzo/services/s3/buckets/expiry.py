@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from alonzo.lib.periodic import every
 from alonzo.services.s3.bucket_rows import try_find_bucket
 from alonzo.services.s3.buckets.asking import document_of
 from alonzo.services.s3.buckets.lifecycle_judging import Judge, is_abandoned
@@ -50,23 +52,20 @@ class Expiry:
 
     async def run(self) -> None:
         """Make passes until cancelled: over all buckets, and over those that are nudged."""
+        await every(
+            PASS_INTERVAL_S,
+            self._pass_due,
+            on_error=partial(log.exception, "s3.not_expired"),
+            nudged=self._nudged,
+        )
+
+    async def _pass_due(self) -> None:
         directory: Directory = self._core.directory
-        next_s = self._core.clock.monotonic_s()
-        while True:
-            self._nudged.clear()
-            due, self._due = self._due, set()
-            buckets = [directory.of_id_nowait(each) for each in due]
-            if self._core.clock.monotonic_s() >= next_s:
-                buckets = [*directory.every_nowait()]
-                next_s = self._core.clock.monotonic_s() + PASS_INTERVAL_S
-            for bucket in buckets:
-                if bucket is not None and LIFECYCLE in bucket.documents:
-                    await self._pass(bucket)
-            try:
-                async with asyncio.timeout(max(0.0, next_s - self._core.clock.monotonic_s())):
-                    await self._nudged.wait()
-            except TimeoutError:
-                continue
+        due, self._due = self._due, set()
+        buckets = [directory.of_id_nowait(each) for each in due] or [*directory.every_nowait()]
+        for bucket in buckets:
+            if bucket is not None and LIFECYCLE in bucket.documents:
+                await self._pass(bucket)
 
     async def _pass(self, bucket: Bucket) -> None:
         try:

@@ -55,6 +55,7 @@ class Rule:
     """One rule in force. Times are in days, and ``at_s`` in epoch seconds."""
 
     filter: Filter
+    id: str = ""
     days: int | None = None
     at_s: float | None = None
     lone_markers: bool = False
@@ -188,6 +189,7 @@ def _rule(kept: Mapping[str, Any]) -> Rule:
     abort = part(kept, "AbortIncompleteMultipartUpload")
     return Rule(
         _filter(kept),
+        id=str(kept.get("ID", "")),
         days=expiration.get("Days"),
         at_s=expiration.get("Date"),
         lone_markers=bool(expiration.get("ExpiredObjectDeleteMarker")),

@@ -10,7 +10,7 @@ from alonzo.lib.clock import Clock, utc
 from alonzo.model.context import RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.services.s3 import bucket_rows
-from alonzo.services.s3.buckets import tokens
+from alonzo.services.s3.buckets import acls, tokens
 from alonzo.services.s3.buckets.asking import Params, bucket_of, malformed, not_implemented, part
 from alonzo.services.s3.buckets.names import canonical_id, is_bucket_name
 from alonzo.services.s3.buckets.records import Q
@@ -20,7 +20,6 @@ from alonzo.services.s3.buckets.settings import (
     PUBLIC_ACCESS,
     TAGS,
     checked_tags,
-    refuse_acl,
 )
 from alonzo.services.s3.directory import Directory, Unit
 from alonzo.services.s3.errors import invalid_argument, s3_error
@@ -61,7 +60,7 @@ class BucketOperations:
                 "InvalidBucketName", "The specified bucket is not valid.", 400, BucketName=name
             )
         region = _region(context, params)
-        documents = _documents(params)
+        documents = _documents(params, context.account)
 
         def create(unit: Unit) -> None:
             found = bucket_rows.try_find_bucket_by_name(unit.conn, name)
@@ -212,14 +211,14 @@ def _illegal(constraint: str) -> AwsError:
     )
 
 
-def _documents(params: Params) -> dict[str, str]:
+def _documents(params: Params, account: str) -> dict[str, str]:
     """The configurations that a new bucket begins with."""
     if params.get("ObjectLockEnabledForBucket"):
         raise not_implemented("There are no object locks here.")
     ownership = params.get("ObjectOwnership") or "BucketOwnerEnforced"
     if ownership not in OWNERSHIPS:
         raise malformed()
-    refuse_acl(params, ownership)
+    acls.check_new(params, account, ownership)
     documents: dict[str, Any] = {PUBLIC_ACCESS: _ALL_BLOCKED, OWNERSHIP: ownership}
     tags = part(params, "CreateBucketConfiguration").get("Tags")
     if tags:

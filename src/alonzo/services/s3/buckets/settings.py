@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alonzo.model.errors import AwsError
-from alonzo.services.s3.buckets.asking import malformed, not_implemented, parts
+from alonzo.services.s3.buckets.asking import malformed, parts
 from alonzo.services.s3.errors import invalid_request, s3_error
 
 #: Names of documents in ``Bucket.documents``.
@@ -35,7 +35,9 @@ CORS_RULES_MAX = 100
 CORS_BYTES_MAX = 64 * 1024
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD"})
 
-_GRANTS = ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP")
+#: Source: KMS API reference, KeyId.
+_KEY_ID_CHARS_MAX = 2048
+
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
@@ -119,66 +121,61 @@ def checked_ownership(given: Mapping[str, Any]) -> str:
     return rules[0]["ObjectOwnership"]
 
 
-def checked_encryption(given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rule of a default encryption: with keys of S3, as everything here is encrypted anyway.
+def checked_encryption(given: Mapping[str, Any], before: Any) -> list[dict[str, Any]]:
+    """The rule of a default encryption. Whether there is such a key is found out by who writes.
+
+    ``before`` is what was kept until now: keys of customers stay blocked, or not, until a rule
+    says otherwise.
 
     Raises:
-        AwsError: MalformedXML, NotImplemented.
+        AwsError: MalformedXML, InvalidArgument.
     """
     rules = parts(given, "Rules")
     if len(rules) != 1:
         raise malformed()
     default: dict[str, Any] = rules[0].get("ApplyServerSideEncryptionByDefault") or {}
     algorithm = default.get("SSEAlgorithm", "AES256")
-    if algorithm in ("aws:kms", "aws:kms:dsse"):
-        raise not_implemented("Objects are encrypted with keys of S3 here, not with keys of KMS.")
-    if algorithm != "AES256" or rules[0].get("BlockedEncryptionTypes"):
+    if algorithm not in ("AES256", "aws:kms", "aws:kms:dsse"):
         raise malformed()
+    kept: dict[str, str] = {"SSEAlgorithm": algorithm}
     if default.get("KMSMasterKeyID"):
-        raise s3_error(
-            "InvalidArgument",
-            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or "
-            "aws:kms:dsse",
-            400,
-        )
+        if algorithm == "AES256":
+            raise s3_error(
+                "InvalidArgument",
+                "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or "
+                "aws:kms:dsse",
+                400,
+                ArgumentName="ApplyServerSideEncryptionByDefault",
+            )
+        kept["KMSMasterKeyID"] = str(default["KMSMasterKeyID"])
+        if len(kept["KMSMasterKeyID"]) > _KEY_ID_CHARS_MAX:
+            raise malformed()
+    blocked = rules[0].get("BlockedEncryptionTypes")
+    if blocked is None:
+        blocked = encryption_rule(before)["BlockedEncryptionTypes"]
+    elif blocked.get("EncryptionType") not in (["NONE"], ["SSE-C"]):
+        raise malformed()
     return [
         {
-            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+            "ApplyServerSideEncryptionByDefault": kept,
             "BucketKeyEnabled": bool(rules[0].get("BucketKeyEnabled")),
+            "BlockedEncryptionTypes": blocked,
         }
     ]
 
 
-#: What buckets have that never were told otherwise.
-#: Source: S3 user guide, default encryption FAQ.
-DEFAULT_ENCRYPTION: list[dict[str, Any]] = [
-    {
+def encryption_rule(kept: Any) -> dict[str, Any]:
+    """The rule of a bucket, of which that is kept, or None: it never was told otherwise.
+
+    Source: S3 user guide, default encryption FAQ; default SSE-C setting for new buckets FAQ.
+    """
+    rule: dict[str, Any] = {} if kept is None else kept[0]
+    return {
         "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
         "BucketKeyEnabled": False,
+        "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
+        **rule,
     }
-]
-
-
-def refuse_acl(params: Mapping[str, Any], ownership: str) -> None:
-    """Refuse what is more than the ACL that every bucket has: nobody but its owner.
-
-    Raises:
-        AwsError: InvalidBucketAclWithObjectOwnership, AccessControlListNotSupported.
-    """
-    if params.get("ACL", "private") == "private" and not any(map(params.get, _GRANTS)):
-        return
-    if ownership == "BucketOwnerEnforced":
-        raise s3_error(
-            "InvalidBucketAclWithObjectOwnership",
-            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
-            400,
-        )
-    raise acl_refused()
-
-
-def acl_refused() -> AwsError:
-    """ACLs are not to be had."""
-    return s3_error("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
 
 
 def _invalid_tag(message: str, key: str) -> AwsError:

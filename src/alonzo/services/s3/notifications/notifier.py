@@ -48,6 +48,8 @@ _PASSING = frozenset(
 #: Configurations that are kept ready.
 _READY_MAX = 1024
 _BRIDGE = "events"
+#: Longer ones, which no SDK makes, are not handed on.
+_TRACE_CHARS_MAX = 2048
 
 
 class Notifier:
@@ -83,7 +85,7 @@ class Notifier:
         parcels = [
             NewParcel(
                 each.arn,
-                about_of(each.kind, each.arn, bucket),
+                about_of(each.kind, each.arn, bucket, cause.trace_header),
                 events.records(
                     bucket,
                     event_name,
@@ -98,9 +100,8 @@ class Notifier:
         entry = events.bridged(bucket, event_name, version, cause, sequencer)
         if wishes.bridge and entry is not None and self._calls.offers(_BRIDGE):
             document = json.dumps(entry).encode()
-            parcels.append(
-                NewParcel(f"{_BRIDGE} {bucket.name}", about_of(_BRIDGE, "", bucket), document)
-            )
+            about = about_of(_BRIDGE, "", bucket, cause.trace_header)
+            parcels.append(NewParcel(f"{_BRIDGE} {bucket.name}", about, document))
         self._outbox.add(conn, parcels)
 
     async def carry(self, parcel: Parcel) -> None:
@@ -141,7 +142,14 @@ class Notifier:
     @staticmethod
     def use(about: Mapping[str, Any], request_id: str) -> ServiceUse:
         """On whose behalf a delivery is made: the bucket's. ``about`` is a parcel's."""
-        return ServiceUse(SERVICE, about["source"], about["account"], about["region"], request_id)
+        return ServiceUse(
+            SERVICE,
+            about["source"],
+            about["account"],
+            about["region"],
+            request_id,
+            about.get("trace"),
+        )
 
     def _wishes(self, bucket: Bucket) -> Wishes:
         revision, wishes = self._ready.get(bucket.id, (0, Wishes()))
@@ -153,9 +161,11 @@ class Notifier:
         return wishes
 
 
-def about_of(kind: str, arn: str, bucket: Bucket) -> dict[str, str]:
-    """What the carrier has to know of a parcel."""
+def about_of(kind: str, arn: str, bucket: Bucket, trace: str | None = None) -> dict[str, str]:
+    """What the carrier has to know of a parcel. ``trace`` is a header; an endless one is left."""
+    known = {"trace": trace} if trace and len(trace) <= _TRACE_CHARS_MAX else {}
     return {
+        **known,
         "kind": kind,
         "arn": arn,
         "source": bucket.arn,

@@ -150,9 +150,13 @@ def composite(algorithm: str, parts: Sequence[bytes]) -> str:
 def combined(algorithm: str, parts: Sequence[tuple[bytes, int]]) -> str:
     """The checksum of the whole, from those of its parts and their lengths in bytes."""
     polynomial, width = _CRCS[algorithm]
-    total = 0
+    total, one = 0, 1 << (width - 1)
+    # Nearly all parts are equally long.
+    last_length, factor = 0, one
     for value, length in parts:
-        total = _shift(total, 8 * length, polynomial) ^ int.from_bytes(value, "big")
+        if length != last_length:
+            last_length, factor = length, _shift(one, 8 * length, polynomial)
+        total = _times(factor, total, polynomial) ^ int.from_bytes(value, "big")
     return encoded(total.to_bytes(width // 8, "big"))
 
 

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.context import RequestContext
 from alonzo.model.errors import AwsError
+from alonzo.services.s3.buckets.expirations import Expirations
 from alonzo.services.s3.changes import Cause, Changes
 from alonzo.services.s3.directory import Directory
 from alonzo.services.s3.errors import invalid_argument, method_not_allowed, no_key, no_version
 from alonzo.services.s3.objects import rows
 from alonzo.services.s3.objects.intent import check_key, check_owner
+from alonzo.services.s3.objects.keys import ObjectKeys
 from alonzo.services.s3.objects.vault import Vault
+from alonzo.services.s3.permits import Permits
 from alonzo.services.s3.records import Bucket, ObjectVersion
 from alonzo.store.base import Connection, Store
 
 Params = Mapping[str, Any]
-
-#: What every answer about an object says of its encryption at rest.
-ENCRYPTION = {"ServerSideEncryption": "AES256"}
 
 _VERSION_CHARS_MAX = 1024
 
@@ -37,6 +37,9 @@ class Core:
     changes: Changes
     clock: Clock
     ids: IdSource
+    keys: ObjectKeys
+    permits: Permits = field(default_factory=Permits)
+    expirations: Expirations = field(default_factory=Expirations)
 
     def bucket_of(self, params: Params) -> Bucket:
         """The bucket of a request, which belongs to whom its caller thinks.
@@ -61,7 +64,11 @@ class Core:
     def cause_of(self, context: RequestContext) -> Cause:
         """What a notification says of a request."""
         return Cause(
-            context.principal.user_id, context.source_ip, context.request_id, self.clock.now_s()
+            context.principal.user_id,
+            context.source_ip,
+            context.request_id,
+            self.clock.now_s(),
+            context.trace_header,
         )
 
     def new_version_id(self) -> str:

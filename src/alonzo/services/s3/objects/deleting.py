@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from alonzo.model.context import RequestContext
@@ -11,10 +13,15 @@ from alonzo.services.s3.objects import rows
 from alonzo.services.s3.objects.changing import Deleted, delete_object, need_bucket
 from alonzo.services.s3.objects.conditions import check_delete
 from alonzo.services.s3.objects.core import Core, Params, version_id_of
+from alonzo.services.s3.objects.intent import check_key
+from alonzo.services.s3.records import Bucket
 from alonzo.store.base import Connection
 
 #: Keys of one DeleteObjects. Source: S3 API.
 KEYS_MAX = 1000
+
+#: Keys that are judged before others get their turn: about 2 ms.
+_JUDGED_TOGETHER = 50
 
 
 class DeleteOperations:
@@ -47,7 +54,7 @@ class DeleteOperations:
         return _members(deleted, version_id)
 
     async def delete_objects(self, context: RequestContext, params: Params) -> dict[str, Any]:
-        """Delete many, all in one unit of work; one that may not be deleted keeps none alive."""
+        """Delete those that may be deleted, in one unit of work, and say why the others stay."""
         core = self._core
         bucket, cause = core.bucket_of(params), core.cause_of(context)
         wanted: list[Params] = params["Delete"].get("Objects") or []
@@ -59,10 +66,15 @@ class DeleteOperations:
                 400,
             )
 
+        refusals = await self._judged(context, bucket, wanted)
+
         def delete(db: Connection) -> list[Deleted | AwsError]:
             now = need_bucket(db, bucket)
             results: list[Deleted | AwsError] = []
-            for each in wanted:
+            for each, refused in zip(wanted, refusals, strict=True):
+                if refused is not None:
+                    results.append(refused)
+                    continue
                 try:
                     check_delete(each.get("ETag"), rows.try_latest(db, now.id, each["Key"]))
                 except AwsError as refusal:
@@ -92,6 +104,29 @@ class DeleteOperations:
             elif not params["Delete"].get("Quiet"):
                 answer.setdefault("Deleted", []).append({**named, **_listed(result)})
         return answer
+
+    async def _judged(
+        self, context: RequestContext, bucket: Bucket, wanted: Sequence[Params]
+    ) -> list[AwsError | None]:
+        """Why each of them is not to be deleted; None: it is.
+
+        Source: S3 API reference, DeleteObjects, permissions and response elements.
+        """
+        found: list[AwsError | None] = []
+        for count, each in enumerate(wanted):
+            if count % _JUDGED_TOGETHER == 0:
+                await asyncio.sleep(0)
+            try:
+                check_key(each["Key"])
+                # An empty one is none, as many clients write it.
+                version_id = version_id_of({"VersionId": each.get("VersionId") or None})
+            except AwsError as error:
+                found.append(error)
+                continue
+            found.append(
+                await self._core.permits.why_not_delete(context, bucket, each["Key"], version_id)
+            )
+        return found
 
 
 def _members(deleted: Deleted, version_id: str | None) -> dict[str, Any]:

@@ -6,18 +6,19 @@ in threads, one piece at a time.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from alonzo.model.uploads import UploadBody
 from alonzo.services.s3.errors import bad_digest, invalid_request, s3_error
 from alonzo.services.s3.objects.checksums import ALGORITHMS, Running, decoded, encoded
+from alonzo.services.s3.objects.sealing import ObjectKey
 from alonzo.services.s3.objects.vault import INLINE_BYTES_MAX, Vault
 from alonzo.store.blobs import BlobUpload
 
@@ -34,7 +35,7 @@ _NO_CHECKSUMS = frozenset({"ChecksumAlgorithm", "ChecksumMode", "ChecksumType"})
 class Taken:
     """What came in. ``checksum`` is the client's, by its algorithm; empty if there was none.
 
-    Either ``inline`` has the bytes, or ``sha256`` names the blob.
+    Either ``inline`` has the bytes, or ``sha256`` names the blob; with a key they are sealed.
     """
 
     size: int
@@ -48,10 +49,11 @@ class Taken:
 class _Sums:
     """The sums that are made on the way, and the file that is written."""
 
-    def __init__(self, algorithm: str) -> None:
+    def __init__(self, algorithm: str, key: ObjectKey | None) -> None:
         self.md5 = hashlib.md5(usedforsecurity=False)
         self.running: Running | None = ALGORITHMS[algorithm]() if algorithm else None
         self.size = 0
+        self._sealing = None if key is None else key.sealing()
 
     def add(self, piece: bytes, upload: BlobUpload | None) -> None:
         self.size += len(piece)
@@ -59,17 +61,42 @@ class _Sums:
         if self.running is not None:
             self.running.update(piece)
         if upload is not None:
-            upload.write(piece)
+            self.write(piece, upload)
+
+    def write(self, piece: bytes, upload: BlobUpload) -> None:
+        """What was added before there was a file, too."""
+        upload.write(piece if self._sealing is None else self._sealing.add(piece))
+
+    def finish(self, upload: BlobUpload) -> None:
+        """There is no more to be written."""
+        if self._sealing is not None:
+            upload.write(self._sealing.finish())
+
+    def sealed(self, small: bytes) -> bytes:
+        """A small content that no file gets."""
+        if self._sealing is None:
+            return small
+        return self._sealing.add(small) + self._sealing.finish()
+
+    def etag(self) -> str:
+        if self._sealing is None:
+            return self.md5.hexdigest()
+        return self._sealing.etag(self.md5.digest())
 
 
 @asynccontextmanager
 async def taking(
-    vault: Vault, body: UploadBody | bytes | None, params: Mapping[str, Any], *, inline: bool = True
+    vault: Vault,
+    body: UploadBody | bytes | None,
+    params: Mapping[str, Any],
+    *,
+    inline: bool = True,
+    key: ObjectKey | None = None,
 ) -> AsyncGenerator[Taken]:
     """Take in a body. While the context lasts its blob is held, and durable.
 
     ``params`` has the digests that the client announced. Unless ``inline``, small contents become
-    blobs too.
+    blobs too. With a ``key`` all that is kept is sealed.
 
     Raises:
         AwsError: what came is not what was announced, or too much.
@@ -79,7 +106,7 @@ async def taking(
     algorithm, expected = _announced(params, source)
     wanted_md5 = _wanted_md5(params)
     upload: BlobUpload | None = None
-    sums, small = _Sums(algorithm), bytearray()
+    sums, small = _Sums(algorithm, key), bytearray()
     try:
         async for piece in source:
             if upload is None and inline and len(small) + len(piece) <= INLINE_BYTES_MAX:
@@ -89,15 +116,19 @@ async def taking(
             if upload is None:
                 upload = await vault.blobs.begin()
                 if small:
-                    await asyncio.to_thread(upload.write, bytes(small))
-            await asyncio.to_thread(sums.add, piece, upload)
+                    await vault.blobs.in_thread(partial(sums.write, bytes(small), upload))
+                    small.clear()
+            await vault.blobs.in_thread(partial(sums.add, piece, upload))
+            # The next one may be long in coming.
+            del piece
         if upload is None and not inline:
             upload = await vault.blobs.begin()
         checksum = _check(sums, algorithm, expected or _trailer_of(source, algorithm), wanted_md5)
-        etag = sums.md5.hexdigest()
+        etag = sums.etag()
         if upload is None:
-            yield Taken(sums.size, etag, algorithm, checksum, bytes(small), "")
+            yield Taken(sums.size, etag, algorithm, checksum, sums.sealed(bytes(small)), "")
             return
+        await vault.blobs.in_thread(partial(sums.finish, upload))
         ref = await upload.seal()
         async with vault.holding(ref.sha256):
             await upload.keep()

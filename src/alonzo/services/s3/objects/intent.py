@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from alonzo.model.errors import AwsError
+from alonzo.services.s3.buckets import acls
 from alonzo.services.s3.errors import invalid_argument, invalid_request, s3_error
 from alonzo.services.s3.records import Bucket
 
@@ -46,9 +47,6 @@ _STORAGE_CLASSES = frozenset(
         "GLACIER_IR",
     }
 )
-
-#: Canned ACLs that mean no more than that the bucket's owner has everything.
-_ACLS = frozenset({"private", "bucket-owner-full-control"})
 
 _LOCK_MEMBERS = (
     "ObjectLockMode",
@@ -90,38 +88,19 @@ def check_owner(
         raise s3_error("AccessDenied", "Access Denied", 403)
 
 
-def check_declined(params: Mapping[str, Any]) -> None:
+def check_declined(params: Mapping[str, Any], bucket: Bucket) -> None:
     """Refuse what is not done here.
 
     Raises:
         AwsError: AccessControlListNotSupported, InvalidRequest, NotImplemented, …
     """
-    check_customer_keys(params)
-    if params.get("ACL", "private") not in _ACLS or any(
-        name.startswith("Grant") and value for name, value in params.items()
-    ):
-        raise s3_error("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)
+    acls.check_write(params, bucket)
     if any(params.get(name) for name in _LOCK_MEMBERS):
         raise invalid_request("Bucket is missing Object Lock Configuration")
-    if params.get("ServerSideEncryption", "AES256") != "AES256" or params.get("SSEKMSKeyId"):
-        raise _not_implemented(
-            "Objects are encrypted with the platform's own key (AES256). Keys of KMS are not "
-            "supported by Alonzo yet."
-        )
     if params.get("WriteOffsetBytes") is not None:
         raise _not_implemented("Appending is for directory buckets, which Alonzo does not have.")
     if storage_class_of(params) not in _STORAGE_CLASSES:
         raise s3_error("InvalidStorageClass", "The storage class you specified is not valid", 400)
-
-
-def check_customer_keys(params: Mapping[str, Any]) -> None:
-    """Refuse keys that come with the request.
-
-    Raises:
-        AwsError: NotImplemented.
-    """
-    if any(params.get(name) for name in ("SSECustomerAlgorithm", "CopySourceSSECustomerAlgorithm")):
-        raise _not_implemented("Keys of customers (SSE-C) are not supported by Alonzo yet.")
 
 
 def storage_class_of(params: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ Parts are blobs from the moment that they are here; to complete an upload moves 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,8 @@ from typing import Any
 from alonzo.model.context import RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.services.s3 import bucket_rows
+from alonzo.services.s3.access import begun_keys, written_keys
+from alonzo.services.s3.changes import Cause
 from alonzo.services.s3.errors import (
     bad_digest,
     invalid_argument,
@@ -21,13 +24,13 @@ from alonzo.services.s3.errors import (
     no_upload,
     s3_error,
 )
-from alonzo.services.s3.objects import checksums, rows
+from alonzo.services.s3.objects import checksums, encryption, rows
 from alonzo.services.s3.objects.changing import abort_upload, add_version, need_bucket
 from alonzo.services.s3.objects.conditions import check_write
-from alonzo.services.s3.objects.core import ENCRYPTION, Core, Params, shown_version
+from alonzo.services.s3.objects.core import Core, Params, shown_version
+from alonzo.services.s3.objects.encryption import SOURCE
 from alonzo.services.s3.objects.intake import Taken, given_checksum, known_algorithm, taking
 from alonzo.services.s3.objects.intent import (
-    check_customer_keys,
     check_declined,
     headers_of,
     metadata_of,
@@ -44,6 +47,9 @@ from alonzo.store.base import Connection
 PART_BYTES_MIN = 5 * 1024**2
 PARTS_MAX = 10_000
 
+#: How often parts may be replaced while an upload is completed.
+_TRIES = 3
+
 
 class MultipartOperations:
     """The operations on uploads in parts, but for the lists."""
@@ -59,10 +65,12 @@ class MultipartOperations:
         """Begin an upload."""
         core = self._core
         bucket, key = core.place_of(params)
-        check_declined(params)
+        check_declined(params, bucket)
         algorithm = (
             known_algorithm(params["ChecksumAlgorithm"]) if params.get("ChecksumAlgorithm") else ""
         )
+        description = Description(headers_of(params), metadata_of(params))
+        at_rest, _ = await core.keys.for_new(context, bucket, key, params, "PutObject")
         upload = Upload(
             id=0,
             upload_id=core.ids.hex(32),
@@ -71,10 +79,11 @@ class MultipartOperations:
             started_at_s=core.clock.now_s(),
             owner=context.principal.arn,
             storage_class=storage_class_of(params),
-            description=Description(headers_of(params), metadata_of(params)),
+            description=replace(description, at_rest=at_rest),
             tags=tags_of_header(params),
             algorithm=algorithm,
             checksum_type=_type_for(algorithm, params.get("ChecksumType")),
+            asked=begun_keys(params),
         )
 
         def create(db: Connection) -> None:
@@ -87,40 +96,46 @@ class MultipartOperations:
             "Bucket": bucket.name,
             "Key": key,
             "UploadId": upload.upload_id,
-            **ENCRYPTION,
+            **encryption.shown_to_writer(at_rest, params),
             **{name: text for name, text in shown.items() if text},
         }
 
     async def upload_part(self, context: RequestContext, params: Params) -> dict[str, Any]:
         """Take in a part, in place of an earlier one of its number."""
-        check_customer_keys(params)
-        upload = await self.find(params)
-        number = _part_number(params)
+        core = self._core
+        bucket, _ = core.place_of(params)
+        upload = await self._find_to_write(context, params)
+        number, summed = _part_number(params), _with_algorithm(params, upload)
+        sealer = await core.keys.for_part(context, bucket, upload, number, params)
         async with taking(
-            self._core.vault, params.get("Body"), _with_algorithm(params, upload), inline=False
+            core.vault, params.get("Body"), summed, inline=False, key=sealer
         ) as taken:
             piece = await self._keep(upload, number, taken)
-        self._core.vault.nudge()
-        return {"ETag": f'"{piece.etag}"', **ENCRYPTION, **checksum_member(piece)}
+        core.vault.nudge()
+        told = encryption.shown(upload.description.at_rest, params)
+        return {"ETag": f'"{piece.etag}"', **told, **checksum_member(piece)}
 
     async def upload_part_copy(self, context: RequestContext, params: Params) -> dict[str, Any]:
         """A part from bytes of another object."""
         core = self._core
-        check_customer_keys(params)
-        upload = await self.find(params)
+        bucket, _ = core.place_of(params)
+        upload = await self._find_to_write(context, params)
         number, source = _part_number(params), self._writes.source_of(params)
         old, content = await core.store.read(lambda db: find_source(db, source, params))
         start, length = 0, old.size
         if params.get("CopySourceRange"):
             start, length = read_copy_range(params["CopySourceRange"], old.size)
-        body = Copied(self._reads, content, start, length)
-        async with taking(core.vault, body, _with_algorithm({}, upload), inline=False) as taken:
+        opener = await core.keys.for_reading(context, source.bucket, old, params, SOURCE)
+        sealer = await core.keys.for_part(context, bucket, upload, number, params)
+        body = Copied(self._reads, content, start, length, opener)
+        summed = _with_algorithm({}, upload)
+        async with taking(core.vault, body, summed, inline=False, key=sealer) as taken:
             piece = await self._keep(upload, number, taken)
         core.vault.nudge()
         result = {"ETag": f'"{piece.etag}"', "LastModified": piece.modified_at_s}
         members: dict[str, Any] = {
             "CopyPartResult": {**result, **checksum_member(piece)},
-            **ENCRYPTION,
+            **encryption.shown(upload.description.at_rest, params),
         }
         shown = shown_version(source.bucket, old)
         if shown:
@@ -133,25 +148,23 @@ class MultipartOperations:
         """Make the parts that are listed an object, and forget the others."""
         core = self._core
         bucket, key = core.place_of(params)
+        await self._find_to_write(context, params)
         document: Params = params.get("MultipartUpload") or {}
         listed: list[Params] = document.get("Parts") or []
         _check_list(listed)
         cause = core.cause_of(context)
 
-        def complete(db: Connection) -> ObjectVersion:
-            now = need_bucket(db, bucket)
-            upload = _need(db, bucket, params)
-            check_write(params, key, rows.try_latest(db, now.id, key))
-            pieces = _chosen(listed, rows.pieces_of(db, upload.id), upload)
-            version = _whole(now, upload, pieces, params, cause.at_s)
-            added = add_version(db, now, version, None, (), core.new_version_id)
-            for piece in pieces:
-                rows.give_piece(db, upload.id, piece.number, added.id)
-            rows.remove_upload(db, upload)
-            core.changes.note(db, now, "ObjectCreated:CompleteMultipartUpload", added, cause)
-            return added
-
-        version = await core.store.tx(complete)
+        for _ in range(_TRIES):
+            version = await self._try_complete(bucket, params, listed, cause)
+            if version is not None:
+                break
+        else:
+            raise s3_error(
+                "OperationAborted",
+                "A conflicting conditional operation is currently in progress against this "
+                "resource. Please try again.",
+                409,
+            )
         core.vault.nudge()
         description = version.description
         return {
@@ -159,11 +172,45 @@ class MultipartOperations:
             "Bucket": bucket.name,
             "Key": key,
             "ETag": f'"{version.etag}"',
-            **ENCRYPTION,
+            **encryption.shown(description.at_rest, {}),
             **shown_version(bucket, version),
+            **core.expirations.shown(bucket, version),
             **description.checksums,
             **({"ChecksumType": description.checksum_type} if description.checksums else {}),
         }
+
+    async def _try_complete(
+        self, bucket: Bucket, params: Params, listed: Sequence[Params], cause: Cause
+    ) -> ObjectVersion | None:
+        """The new version; None: parts were replaced meanwhile."""
+        core, key = self._core, params["Key"]
+
+        def choose(db: Connection) -> tuple[Upload, list[Piece]]:
+            upload = _need(db, bucket, params)
+            return upload, _chosen(listed, rows.pieces_of(db, upload.id), upload)
+
+        looked, seen = await core.store.read(choose)
+        # The sum of ten thousand parts takes long, and would keep other commits waiting.
+        version = await asyncio.to_thread(_whole, bucket, looked, seen, params, cause.at_s)
+
+        def complete(db: Connection) -> ObjectVersion | None:
+            now = need_bucket(db, bucket)
+            upload = _need(db, bucket, params)
+            check_write(params, key, rows.try_latest(db, now.id, key))
+            there = rows.pieces_of(db, upload.id)
+            if _chosen(listed, there, upload) != seen:
+                return None
+            added = add_version(db, now, version, None, (), core.new_version_id)
+            kept = {piece.number for piece in seen}
+            for piece in there:
+                if piece.number not in kept:
+                    rows.release_piece(db, upload.id, piece)
+            rows.give_pieces(db, upload.id, added.id)
+            rows.remove_upload(db, upload)
+            core.changes.note(db, now, "ObjectCreated:CompleteMultipartUpload", added, cause)
+            return added
+
+        return await core.store.tx(complete)
 
     async def abort_multipart_upload(self, context: RequestContext, params: Params) -> None:
         """Forget an upload and its parts."""
@@ -179,6 +226,20 @@ class MultipartOperations:
         """
         bucket, _ = self._core.place_of(params)
         return await self._core.store.read(lambda db: _need(db, bucket, params))
+
+    async def _find_to_write(self, context: RequestContext, params: Params) -> Upload:
+        """The upload of a request, if its caller may write the object.
+
+        Raises:
+            AwsError: AccessDenied, and as ``find``.
+        """
+        bucket, key = self._core.place_of(params)
+        upload = await self._core.store.read(lambda db: _try_find(db, bucket, params))
+        keys = written_keys(params) if upload is None else {**upload.asked, **written_keys(params)}
+        await self._core.permits.check_write(context, bucket, key, keys)
+        if upload is None:
+            raise _no_upload(params)
+        return upload
 
     async def _keep(self, upload: Upload, number: int, taken: Taken) -> Piece:
         checksum = f"{taken.algorithm}={taken.checksum}" if taken.algorithm else ""
@@ -197,11 +258,21 @@ class MultipartOperations:
 
 
 def _need(db: Connection, bucket: Bucket, params: Params) -> Upload:
-    upload_id = params.get("UploadId") or ""
-    upload = rows.try_upload(db, upload_id)
-    if upload is None or (upload.bucket_id, upload.key) != (bucket.id, params["Key"]):
-        raise no_upload(upload_id[:1024])
+    upload = _try_find(db, bucket, params)
+    if upload is None:
+        raise _no_upload(params)
     return upload
+
+
+def _try_find(db: Connection, bucket: Bucket, params: Params) -> Upload | None:
+    upload = rows.try_upload(db, params.get("UploadId") or "")
+    if upload is None or (upload.bucket_id, upload.key) != (bucket.id, params["Key"]):
+        return None
+    return upload
+
+
+def _no_upload(params: Params) -> AwsError:
+    return no_upload(str(params.get("UploadId") or "")[:1024])
 
 
 def _part_number(params: Params) -> int:

@@ -30,6 +30,9 @@ WHERE id = (SELECT MAX(id) FROM s3_version WHERE bucket_id = :bucket_id AND obje
 -- name: delete_version
 DELETE FROM s3_version WHERE id = :id;
 
+-- name: reseal_version
+UPDATE s3_version SET document = :document, content = :content WHERE id = :id;
+
 -- name: set_tags
 UPDATE s3_version SET tags = :tags WHERE id = :id;
 
@@ -49,11 +52,17 @@ WHERE owner_id = :owner_id AND number > :after ORDER BY number LIMIT :limit;
 SELECT number, size, sha256, etag, checksum, modified_at_s FROM s3_piece
 WHERE owner_id = :owner_id AND number = :number;
 
+-- name: any_piece
+SELECT 1 AS found FROM s3_piece WHERE owner_id = :owner_id LIMIT 1;
+
 -- name: delete_piece
 DELETE FROM s3_piece WHERE owner_id = :owner_id AND number = :number;
 
--- name: give_piece
-UPDATE s3_piece SET owner_id = :new_owner_id WHERE owner_id = :owner_id AND number = :number;
+-- name: delete_pieces
+DELETE FROM s3_piece WHERE owner_id = :owner_id;
+
+-- name: give_pieces
+UPDATE s3_piece SET owner_id = :new_owner_id WHERE owner_id = :owner_id;
 
 -- name: use_blob
 INSERT INTO s3_blob (sha256, refs) VALUES (:sha256, 1)
@@ -61,6 +70,12 @@ ON CONFLICT (sha256) DO UPDATE SET refs = s3_blob.refs + 1;
 
 -- name: release_blob
 UPDATE s3_blob SET refs = refs - 1 WHERE sha256 = :sha256;
+
+-- name: release_blobs
+-- Counted first: a subquery for each blob would read all pieces again.
+UPDATE s3_blob SET refs = s3_blob.refs - gone.n
+FROM (SELECT sha256, count(*) AS n FROM s3_piece WHERE owner_id = :owner_id GROUP BY sha256) AS gone
+WHERE s3_blob.sha256 = gone.sha256;
 
 -- name: blob_refs
 SELECT refs FROM s3_blob WHERE sha256 = :sha256;

@@ -6,6 +6,7 @@ S3 gives one range at a time: of a list of several, and of what is no range, the
 from __future__ import annotations
 
 import re
+from email.utils import parsedate_to_datetime
 
 from alonzo.model.errors import AwsError
 from alonzo.services.s3.errors import invalid_argument
@@ -35,6 +36,20 @@ def read_range(text: str, size: int) -> tuple[int, int] | None:
     if start >= size:
         raise _not_satisfiable(text, size)
     return start, min(end, size - 1) - start + 1
+
+
+def is_still(condition: str, etag: str, modified_at_s: float) -> bool:
+    """Whether an ``If-Range`` means what is there: by its quoted ETag, or by when it was written.
+
+    Source: RFC 9110, 13.1.5.
+    """
+    if condition.strip() == etag:
+        return True
+    try:
+        moment = parsedate_to_datetime(condition).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return moment == int(modified_at_s)
 
 
 def read_copy_range(text: str, size: int) -> tuple[int, int]:

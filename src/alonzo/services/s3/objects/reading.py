@@ -9,19 +9,19 @@ from typing import Any
 from alonzo.model.context import ANONYMOUS, RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.services.s3.errors import invalid_argument, invalid_request, no_key
-from alonzo.services.s3.objects import rows
+from alonzo.services.s3.objects import encryption, rows, sealed_streams
 from alonzo.services.s3.objects.conditions import check_read
 from alonzo.services.s3.objects.core import (
-    ENCRYPTION,
     Core,
     Params,
     need_version,
     shown_version,
     version_id_of,
 )
-from alonzo.services.s3.objects.intent import HEADERS, check_customer_keys
-from alonzo.services.s3.objects.ranges import content_range, read_range
+from alonzo.services.s3.objects.intent import HEADERS
+from alonzo.services.s3.objects.ranges import content_range, is_still, read_range
 from alonzo.services.s3.objects.rows import Content
+from alonzo.services.s3.objects.sealing import ObjectKey
 from alonzo.services.s3.records import Bucket, ObjectVersion, Piece
 from alonzo.store.base import Connection
 from alonzo.store.blobs import BlobMissingError
@@ -53,10 +53,15 @@ class ReadOperations:
         _check_overrides(context, params)
         for _ in range(_TRIES):
             bucket, version, content = await self._find(params, "GET")
-            members, start, length = _described(bucket, version, content, params)
+            # First: who has not the customer's key learns nothing from a condition or a range.
+            self._core.keys.check_reading(context, version, params)
+            within = _in_range(context, version, params)
+            members, start, length = _described(bucket, version, content, within)
+            members |= self._core.expirations.shown(bucket, version)
+            key = await self._core.keys.for_reading(context, bucket, version, params)
             try:
                 members["Body"] = (
-                    b"" if not length else await _begun(self.stream(content, start, length))
+                    b"" if not length else await _begun(self.stream(content, start, length, key))
                 )
             except BlobMissingError:
                 # Deleted, or replaced, between the two steps.
@@ -68,7 +73,11 @@ class ReadOperations:
         """What GetObject would say, without the bytes."""
         _check_overrides(context, params)
         bucket, version, content = await self._find(params, "HEAD")
-        return _described(bucket, version, content, params)[0]
+        sums = params.get("ChecksumMode") == "ENABLED" and _has_sums(version, content)
+        await self._check_key(context, bucket, version, params, sums=sums)
+        within = _in_range(context, version, params)
+        members, _, _ = _described(bucket, version, content, within)
+        return {**members, **self._core.expirations.shown(bucket, version)}
 
     async def get_object_attributes(
         self, context: RequestContext, params: Params
@@ -76,6 +85,8 @@ class ReadOperations:
         """What is known of an object beside its headers and its bytes."""
         bucket, version, content = await self._find(params, "GET")
         wanted = params["ObjectAttributes"]
+        sums = ("Checksum" in wanted or "ObjectParts" in wanted) and _has_sums(version, content)
+        await self._check_key(context, bucket, version, params, sums=sums)
         members: dict[str, Any] = {"LastModified": version.modified_at_s}
         members |= shown_version(bucket, version)
         description = version.description
@@ -93,44 +104,99 @@ class ReadOperations:
         return members
 
     async def read(
-        self, bucket: Bucket, key: str, version_id: str | None
+        self, context: RequestContext, bucket: Bucket, key: str, version_id: str | None
     ) -> tuple[ObjectVersion, AsyncGenerator[bytes]]:
-        """A version and its bytes, for another part of the platform.
+        """A version and its bytes, for another part of the platform that asks for somebody.
 
         Raises:
-            AwsError: NoSuchKey, NoSuchVersion, MethodNotAllowed.
+            AwsError: NoSuchKey, NoSuchVersion, MethodNotAllowed, or its key is not to be had.
         """
         version, content = await self._core.store.read(
             lambda db: _with_content(db, need_version(db, bucket, key, version_id, "GET"))
         )
-        return version, self.stream(content, 0, version.size)
+        opener = await self._core.keys.for_reading(context, bucket, version, {})
+        return version, self.stream(content, 0, version.size, opener)
 
-    async def stream(self, content: Content, start: int, length: int) -> AsyncGenerator[bytes]:
+    async def stream(
+        self, content: Content, start: int, length: int, key: ObjectKey | None
+    ) -> AsyncGenerator[bytes]:
         """Some bytes of a version. Its blobs are held meanwhile, so a delete does not cut them.
+
+        ``key`` is what the bytes are sealed with, if they are.
 
         Raises:
             BlobMissingError: it was deleted before, and replaced perhaps.
         """
         vault = self._core.vault
         if content.inline is not None:
-            yield vault.unseal(content.inline)[start : start + length]
+            plain = sealed_streams.opened(vault.unseal(content.inline), key)
+            yield plain[start : start + length]
             return
         spans = spans_of(content.pieces, start, length)
+        # Of what is sealed no two pieces are alike.
+        pieces = {piece.sha256: piece for piece in content.pieces}
         async with vault.reading(*(sha256 for sha256, _, _ in spans)):
+            # One blob that is missing shows at once; of several, the later ones only when the
+            # first are on their way. What is there now that they are held stays.
+            if len(spans) > 1 and not await self._is_as_found(content):
+                raise BlobMissingError("the version was deleted, or has another key")
             for sha256, first, n_bytes in spans:
-                async for part in vault.blobs.open_range(sha256, first, n_bytes):
+                parts = (
+                    vault.blobs.open_range(sha256, first, n_bytes)
+                    if key is None
+                    else sealed_streams.open_range(
+                        vault.blobs,
+                        sha256,
+                        pieces[sha256].size,
+                        first,
+                        n_bytes,
+                        key.of_part(pieces[sha256].number),
+                    )
+                )
+                async for part in parts:
                     yield part
 
+    async def _is_as_found(self, content: Content) -> bool:
+        """Whether the version has its pieces still: all of them go together."""
+        last = content.pieces[-1]
+        return await self._core.store.read(lambda db: rows.has_piece(db, content.owner_id, last))
+
+    async def _check_key(
+        self,
+        context: RequestContext,
+        bucket: Bucket,
+        version: ObjectVersion,
+        params: Params,
+        *,
+        sums: bool,
+    ) -> None:
+        """Who may not open an object may not see its checksums, and with SSE-C nothing of it.
+
+        Source: S3 API reference, HeadObject, ChecksumMode.
+        """
+        if sums:
+            await self._core.keys.for_reading(context, bucket, version, params)
+        else:
+            self._core.keys.check_reading(context, version, params)
+
     async def _find(self, params: Params, method: str) -> tuple[Bucket, ObjectVersion, Content]:
-        check_customer_keys(params)
         bucket, key = self._core.place_of(params)
         version_id = version_id_of(params)
 
         def find(db: Connection) -> tuple[ObjectVersion, Content]:
-            return _with_content(db, need_version(db, bucket, key, version_id, method))
+            version = need_version(db, bucket, key, version_id, method)
+            if method == "HEAD" and params.get("PartNumber") is None:
+                # Up to ten thousand pieces that nothing would be said of.
+                return version, Content(version.id, None)
+            return _with_content(db, version)
 
         version, content = await self._core.store.read(find)
         return bucket, version, content
+
+
+def _has_sums(version: ObjectVersion, content: Content) -> bool:
+    """Whether an answer might show a checksum: of the whole, or of a part."""
+    return bool(version.description.checksums) or any(each.checksum for each in content.pieces)
 
 
 def _check_overrides(context: RequestContext, params: Params) -> None:
@@ -175,6 +241,14 @@ def _with_content(db: Connection, version: ObjectVersion) -> tuple[ObjectVersion
     return version, rows.content_of(db, version)
 
 
+def _in_range(context: RequestContext, version: ObjectVersion, params: Params) -> Params:
+    """The parameters, but for a range that was meant of something else."""
+    condition = context.if_range
+    if condition is None or is_still(condition, f'"{version.etag}"', version.modified_at_s):
+        return params
+    return {name: value for name, value in params.items() if name != "Range"}
+
+
 def _described(
     bucket: Bucket, version: ObjectVersion, content: Content, params: Params
 ) -> tuple[dict[str, Any], int, int]:
@@ -192,7 +266,7 @@ def _described(
     description = version.description
     members: dict[str, Any] = {
         **description.headers,
-        **ENCRYPTION,
+        **encryption.shown(description.at_rest, params),
         **shown_version(bucket, version),
         "AcceptRanges": "bytes",
         "ETag": etag,

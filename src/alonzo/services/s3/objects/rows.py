@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from alonzo.services.s3.records import Description, ObjectVersion, Piece, Upload
+from alonzo.services.s3.records import AtRest, Description, ObjectVersion, Piece, Upload
 from alonzo.store.base import Connection, Row
 from alonzo.store.queries import load
 
@@ -101,6 +102,14 @@ def save_tags(conn: Connection, version_id: int, tags: Mapping[str, str]) -> Non
     conn.execute(Q.set_tags, {"id": version_id, "tags": _text(tags)})
 
 
+def reseal_version(
+    conn: Connection, version_id: int, description: Description, content: bytes | None
+) -> None:
+    """Replace what is said of a version, by its number, and the bytes that are in its row."""
+    row = {"id": version_id, "document": _document(description), "content": content}
+    conn.execute(Q.reseal_version, row)
+
+
 def content_of(conn: Connection, version: ObjectVersion) -> Content:
     """Where the bytes of a version are."""
     row = conn.one(Q.content, {"id": version.id})
@@ -115,6 +124,12 @@ def content_of(conn: Connection, version: ObjectVersion) -> Content:
 def pieces_of(conn: Connection, owner_id: int) -> tuple[Piece, ...]:
     """All pieces of a version or an upload, in order."""
     return tuple(map(_piece, conn.all(Q.pieces, {"owner_id": owner_id})))
+
+
+def has_piece(conn: Connection, owner_id: int, piece: Piece) -> bool:
+    """Whether a version still has that piece, of that blob."""
+    row = conn.one(Q.piece, {"owner_id": owner_id, "number": piece.number})
+    return row is not None and row["sha256"] == piece.sha256
 
 
 def pieces_after(conn: Connection, owner_id: int, after: int, limit: int) -> tuple[Piece, ...]:
@@ -144,17 +159,23 @@ def save_piece(conn: Connection, owner_id: int, piece: Piece) -> None:
     )
 
 
-def give_piece(conn: Connection, owner_id: int, number: int, new_owner_id: int) -> None:
-    """Hand a piece of an upload over to the version that it becomes a part of."""
-    named = {"owner_id": owner_id, "number": number, "new_owner_id": new_owner_id}
-    conn.execute(Q.give_piece, named)
+def give_pieces(conn: Connection, owner_id: int, new_owner_id: int) -> None:
+    """Hand the pieces of an upload over to the version that they become."""
+    conn.execute(Q.give_pieces, {"owner_id": owner_id, "new_owner_id": new_owner_id})
+
+
+def release_piece(conn: Connection, owner_id: int, piece: Piece) -> None:
+    """Delete one piece; its blob has one use less."""
+    conn.execute(Q.delete_piece, {"owner_id": owner_id, "number": piece.number})
+    conn.execute(Q.release_blob, {"sha256": piece.sha256})
 
 
 def release_pieces(conn: Connection, owner_id: int) -> None:
-    """Delete all pieces of a version or an upload; their blobs have one use less."""
-    for piece in pieces_of(conn, owner_id):
-        conn.execute(Q.delete_piece, {"owner_id": owner_id, "number": piece.number})
-        conn.execute(Q.release_blob, {"sha256": piece.sha256})
+    """Delete all pieces of a version or an upload; their blobs have one use less each time."""
+    if conn.one(Q.any_piece, {"owner_id": owner_id}) is None:
+        return  # A small object, as most are: to ask costs a fifth of releasing nothing.
+    conn.execute(Q.release_blobs, {"owner_id": owner_id})
+    conn.execute(Q.delete_pieces, {"owner_id": owner_id})
 
 
 def _piece(row: Row) -> Piece:
@@ -182,6 +203,11 @@ def is_used(conn: Connection, sha256: str) -> bool:
     return row is not None and row["refs"] > 0
 
 
+def unused_of(conn: Connection, digests: Iterable[str]) -> list[str]:
+    """Those of some blobs that no piece is of."""
+    return [sha256 for sha256 in digests if not is_used(conn, sha256)]
+
+
 def forget_blob(conn: Connection, sha256: str) -> None:
     """Take a blob that nothing uses off the list."""
     conn.execute(Q.forget_blob, {"sha256": sha256})
@@ -207,6 +233,7 @@ def insert_upload(conn: Connection, upload: Upload) -> None:
                     **orjson.loads(_document(upload.description)),
                     "algorithm": upload.algorithm,
                     "type": upload.checksum_type,
+                    "asked": dict(upload.asked),
                 }
             ).decode(),
             "tags": _text(upload.tags),
@@ -248,6 +275,7 @@ def _upload(row: Row) -> Upload:
         tags=orjson.loads(row["tags"]),
         algorithm=document["algorithm"],
         checksum_type=document["type"],
+        asked=document.get("asked", {}),
     )
 
 
@@ -258,6 +286,7 @@ def _document(description: Description) -> str:
         "checksums": dict(description.checksums),
         "checksum_type": description.checksum_type,
         "parts": description.parts,
+        "at_rest": None if description.at_rest is None else _sealing(description.at_rest),
     }
     return _text({name: value for name, value in members.items() if value})
 
@@ -269,6 +298,29 @@ def _description(document: Mapping[str, Any]) -> Description:
         checksums=document.get("checksums", {}),
         checksum_type=document.get("checksum_type", ""),
         parts=document.get("parts", 0),
+        at_rest=_at_rest(document["at_rest"]) if "at_rest" in document else None,
+    )
+
+
+def _sealing(at_rest: AtRest) -> dict[str, Any]:
+    return {
+        "algorithm": at_rest.algorithm,
+        "key_arn": at_rest.key_arn,
+        "data_key": base64.b64encode(at_rest.data_key).decode(),
+        "context": dict(at_rest.context),
+        "has_bucket_key": at_rest.has_bucket_key,
+        "check": base64.b64encode(at_rest.check).decode(),
+    }
+
+
+def _at_rest(members: Mapping[str, Any]) -> AtRest:
+    return AtRest(
+        algorithm=members["algorithm"],
+        key_arn=members["key_arn"],
+        data_key=base64.b64decode(members["data_key"]),
+        context=members["context"],
+        has_bucket_key=members["has_bucket_key"],
+        check=base64.b64decode(members["check"]),
     )
 
 

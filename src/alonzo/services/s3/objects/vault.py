@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -47,10 +47,12 @@ class Vault:
 
     async def open(self) -> None:
         """Remove what a crash left behind, before the first request."""
-        for sha256 in await self.blobs.list_digests():
-            if not await self._store.read(lambda db, sha256=sha256: rows.is_used(db, sha256)):
-                self._suspects.add(sha256)
-        await self.sweep()
+        async for digests in self.blobs.batches():
+            self._suspects.update(
+                await self._store.read(lambda db, digests=digests: rows.unused_of(db, digests))
+            )
+            if self._suspects:
+                await self.sweep()
 
     def seal(self, content: bytes) -> bytes:
         """A small content, encrypted."""
@@ -110,28 +112,28 @@ class Vault:
             found = await self._store.read(lambda db: rows.unused_blobs(db, _SWEEP_MAX))
             suspects = [self._suspects.pop() for _ in range(min(_SWEEP_MAX, len(self._suspects)))]
             free = [each for each in dict.fromkeys([*found, *suspects]) if each not in self._held]
-            for sha256 in free:
-                await self._delete(sha256)
             if not free:
                 return
+            await self._delete(free)
 
-    async def _delete(self, sha256: str) -> None:
-        if sha256 in self._held:
-            return
-        gone = self._deleting[sha256] = asyncio.Event()
+    async def _delete(self, digests: Sequence[str]) -> None:
+        """Delete those that nothing uses; none of them is held. One commit is for all."""
+        gone = asyncio.Event()
+        self._deleting.update(dict.fromkeys(digests, gone))
         try:
-            if await self._store.tx(lambda db: _forget_unused(db, sha256)):
+            for sha256 in await self._store.tx(lambda db: _forget_unused(db, digests)):
                 await self.blobs.delete(sha256)
         except StoreError:
-            self._suspects.add(sha256)
+            self._suspects.update(digests)
             raise
         finally:
-            del self._deleting[sha256]
+            for sha256 in digests:
+                del self._deleting[sha256]
             gone.set()
 
 
-def _forget_unused(db: Connection, sha256: str) -> bool:
-    if rows.is_used(db, sha256):
-        return False
-    rows.forget_blob(db, sha256)
-    return True
+def _forget_unused(db: Connection, digests: Sequence[str]) -> list[str]:
+    unused = rows.unused_of(db, digests)
+    for sha256 in unused:
+        rows.forget_blob(db, sha256)
+    return unused

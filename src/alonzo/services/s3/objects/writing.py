@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from alonzo.model.context import RequestContext
+from alonzo.services.s3.buckets.settings import ENCRYPTION
 from alonzo.services.s3.changes import Cause
 from alonzo.services.s3.errors import invalid_argument, invalid_request
-from alonzo.services.s3.objects import checksums, rows
+from alonzo.services.s3.objects import checksums, encryption, rows
 from alonzo.services.s3.objects.changing import add_version, need_bucket
 from alonzo.services.s3.objects.conditions import check_source, check_write
-from alonzo.services.s3.objects.core import ENCRYPTION, Core, Params, need_version, shown_version
+from alonzo.services.s3.objects.core import Core, Params, need_version, shown_version
+from alonzo.services.s3.objects.encryption import SOURCE
 from alonzo.services.s3.objects.intake import Taken, known_algorithm, taking
 from alonzo.services.s3.objects.intent import (
     check_declined,
@@ -26,8 +28,10 @@ from alonzo.services.s3.objects.intent import (
 )
 from alonzo.services.s3.objects.reading import ReadOperations
 from alonzo.services.s3.objects.rows import Content
+from alonzo.services.s3.objects.sealing import ObjectKey
 from alonzo.services.s3.records import Bucket, Description, ObjectVersion, Piece
 from alonzo.store.base import Connection
+from alonzo.store.blobs import BlobMissingError
 
 #: The largest object that CopyObject copies. Source: S3 User Guide, copying objects.
 COPY_BYTES_MAX = 5 * 1024**3
@@ -74,25 +78,24 @@ class WriteOperations:
     async def put_object(self, context: RequestContext, params: Params) -> dict[str, Any]:
         """A new version of an object, from a body of any length."""
         bucket, key = self._core.place_of(params)
-        check_declined(params)
-        new = New(
-            bucket,
-            key,
-            Description(headers_of(params), metadata_of(params)),
-            tags_of_header(params),
-            storage_class_of(params),
-        )
+        check_declined(params, bucket)
+        description = Description(headers_of(params), metadata_of(params))
+        new = New(bucket, key, description, tags_of_header(params), storage_class_of(params))
         if params.get("IfNoneMatch") or params.get("IfMatch"):
             # Before the body too: a client that would lose need not send it.
             latest = await self._core.store.read(lambda db: rows.try_latest(db, bucket.id, key))
             check_write(params, key, latest)
-        async with taking(self._core.vault, params.get("Body"), params) as taken:
+        at_rest, sealer = await self._core.keys.for_new(context, bucket, key, params, "PutObject")
+        new = replace(new, description=replace(description, at_rest=at_rest))
+        async with taking(self._core.vault, params.get("Body"), params, key=sealer) as taken:
+            event = "ObjectCreated:Post" if context.is_form else "ObjectCreated:Put"
             version = await self.store_taken(
-                new, taken, "ObjectCreated:Put", self._core.cause_of(context), params
+                new, taken, event, self._core.cause_of(context), params
             )
         self._core.vault.nudge()
         return {
-            **_answer(bucket, version),
+            **_answer(bucket, version, params),
+            **self._core.expirations.shown(bucket, version),
             **version.description.checksums,
             **_type_of(version.description),
         }
@@ -119,10 +122,13 @@ class WriteOperations:
         return await core.store.tx(put)
 
     async def copy_object(self, context: RequestContext, params: Params) -> dict[str, Any]:
-        """A new version with the bytes of another; only one in several parts is read for it."""
+        """A new version with the bytes of another.
+
+        They are read if they are to be sealed with another key, or summed anew.
+        """
         core = self._core
         bucket, key = core.place_of(params)
-        check_declined(params)
+        check_declined(params, bucket)
         source = self.source_of(params)
         if (source.bucket.id, source.key) == (bucket.id, key) and not _changes(params, source):
             raise invalid_request(
@@ -136,26 +142,29 @@ class WriteOperations:
                 "The specified copy source is larger than the maximum allowable size for a copy "
                 f"source: {COPY_BYTES_MAX}"
             )
-        new = New(
-            bucket, key, _copied(params, old), _copied_tags(params, old), storage_class_of(params)
-        )
+        opener = await core.keys.for_reading(context, source.bucket, old, params, SOURCE)
+        at_rest, sealer = await core.keys.for_new(context, bucket, key, params, "CopyObject")
+        description = replace(_copied(params, old), at_rest=at_rest)
+        new = New(bucket, key, description, _copied_tags(params, old), storage_class_of(params))
         cause = core.cause_of(context)
         named = params.get("ChecksumAlgorithm")
-        if content.inline is not None or not (named or old.description.parts):
+        is_plain = opener is None and sealer is None
+        if is_plain and (content.inline is not None or not (named or old.description.parts)):
             version = await self._copy_as_it_is(new, old, content, cause, params)
         else:
-            body = Copied(self._reads, content, 0, old.size)
+            body = Copied(self._reads, content, 0, old.size, opener)
             summed = [name.removeprefix("Checksum") for name in old.description.checksums]
             algorithm = known_algorithm(named) if named else "".join(summed)
             wanted = {"ChecksumAlgorithm": algorithm} if algorithm else {}
-            async with taking(core.vault, body, wanted) as taken:
+            async with taking(core.vault, body, wanted, key=sealer) as taken:
                 version = await self.store_taken(new, taken, "ObjectCreated:Copy", cause, params)
         core.vault.nudge()
-        answer = _answer(bucket, version)
+        answer = _answer(bucket, version, params)
         result = {"ETag": answer.pop("ETag"), "LastModified": version.modified_at_s}
         result |= {**version.description.checksums, **_type_of(version.description)}
         return {
             **answer,
+            **core.expirations.shown(bucket, version),
             "CopyObjectResult": result,
             **{
                 f"CopySource{name}": text
@@ -218,12 +227,23 @@ class Copied:
     trailer_names = ()
     trailers: Mapping[str, str] = {}
 
-    def __init__(self, reads: ReadOperations, content: Content, start: int, length: int) -> None:
+    def __init__(
+        self,
+        reads: ReadOperations,
+        content: Content,
+        start: int,
+        length: int,
+        key: ObjectKey | None,
+    ) -> None:
         self.length = length
-        self._stream = reads.stream(content, start, length)
+        self._stream = reads.stream(content, start, length, key)
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._stream
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._stream:
+                yield piece
+        except BlobMissingError:
+            raise invalid_request("The source of the copy was deleted meanwhile.") from None
 
 
 def read_source(text: str) -> tuple[str, str, str | None]:
@@ -256,10 +276,9 @@ def find_source(db: Connection, source: Source, params: Params) -> tuple[ObjectV
 
 async def _still_there(core: Core, pieces: tuple[Piece, ...]) -> None:
     """The blobs are held by now; one that went before that was of a source that is gone."""
-    for piece in pieces:
-        used = await core.store.read(lambda db, piece=piece: rows.is_used(db, piece.sha256))
-        if not used:
-            raise invalid_request("The source of the copy was deleted meanwhile.")
+    digests = [piece.sha256 for piece in pieces]
+    if await core.store.read(lambda db: rows.unused_of(db, digests)):
+        raise invalid_request("The source of the copy was deleted meanwhile.")
 
 
 def _changes(params: Params, source: Source) -> bool:
@@ -268,8 +287,15 @@ def _changes(params: Params, source: Source) -> bool:
         or source.version_id is not None
         or any(
             params.get(name)
-            for name in ("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption")
+            for name in (
+                "StorageClass",
+                "WebsiteRedirectLocation",
+                "ServerSideEncryption",
+                "SSECustomerAlgorithm",
+            )
         )
+        # Source: public recordings of S3; a bucket that was never configured does not count.
+        or ENCRYPTION in source.bucket.documents
     )
 
 
@@ -310,5 +336,9 @@ def _type_of(description: Description) -> dict[str, str]:
     return {"ChecksumType": description.checksum_type} if description.checksum_type else {}
 
 
-def _answer(bucket: Bucket, version: ObjectVersion) -> dict[str, Any]:
-    return {"ETag": f'"{version.etag}"', **ENCRYPTION, **shown_version(bucket, version)}
+def _answer(bucket: Bucket, version: ObjectVersion, params: Params) -> dict[str, Any]:
+    return {
+        "ETag": f'"{version.etag}"',
+        **encryption.shown_to_writer(version.description.at_rest, params),
+        **shown_version(bucket, version),
+    }
