@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from xml.sax.saxutils import escape
 
+from alonzo.edge.protocols.xml import escape
 from alonzo.edge.sigv4.claim import Claim
 from alonzo.model.errors import AwsError
 from alonzo.model.http import HttpRequest, HttpResponse

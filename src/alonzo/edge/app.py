@@ -1,7 +1,7 @@
 """The application: one request in, one typed operation called, one response out.
 
     head → route, or service → key known? → body → signature → parse → call → render
-        '→ function URL (``function_urls``)
+        '→ function URL, or a route of the platform (``beside``)
 
 * ``Invoke`` takes a short cut past the codec (``invoke_http``), and so does the call whose response
   is streamed (``invoke_stream``); all else is alike.
@@ -19,20 +19,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from alonzo.edge import models, open_operations
-from alonzo.edge.answers import bare_error, nobody_answers, sent_as_form
+from alonzo.edge.answers import nobody_answers
+from alonzo.edge.beside import Beside
 from alonzo.edge.call import Call
+from alonzo.edge.call_errors import (
+    failure_of,
+    protocol_of,
+    render_error,
+    render_failure,
+    too_large,
+)
 from alonzo.edge.door import Door, decode
 from alonzo.edge.function_urls.server import FunctionUrlServer
-from alonzo.edge.hosts import Host, HostRules, host_of
+from alonzo.edge.hosts import HostRules, host_of
 from alonzo.edge.http1.incoming import BodyTooLargeError, Incoming
 from alonzo.edge.http1.response import Response
 from alonzo.edge.invoke_http import (
-    invocation_type,
     is_invoke,
     is_stream,
     parse_invoke,
@@ -51,10 +58,8 @@ from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
 from alonzo.model.context import Principal, RequestContext
 from alonzo.model.errors import AwsError
-from alonzo.model.function_urls import PATH_PREFIX
-from alonzo.model.http import HttpResponse
 from alonzo.model.limits import CREATE_BODY_BYTES_MAX
-from alonzo.model.payloads import PayloadLimits, payload_too_large
+from alonzo.model.payloads import PayloadLimits
 from alonzo.model.ports.audit import AuditLog
 from alonzo.model.ports.buckets import Buckets
 from alonzo.model.ports.identity import Authorizer, KeyRing
@@ -62,21 +67,6 @@ from alonzo.model.ports.invoking import ClientGoneError, Invoker
 from alonzo.model.ports.operations import Operations
 
 log = logging.getLogger("alonzo.edge")
-
-#: What clients get for a failure of ours. Source: Lambda API; AWS common errors.
-_FAILURES = {
-    "lambda": ("ServiceException", "An error occurred and the request cannot be processed."),
-}
-_FAILURE = (
-    "InternalFailure",
-    "The request processing has failed because of an unknown error, exception or failure.",
-)
-
-_URL_PREFIX = PATH_PREFIX.encode()
-
-
-#: Of nearly every request; a member of an enumeration takes longer to look up.
-_PLAIN = Host.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +109,6 @@ class EdgeApp:
         Without an ``authorizer`` whoever has a key may do everything, and without an ``audit``
         nobody is told. ``hosts`` are the names that unsigned requests may know us by; None: any.
         """
-        self._account = account
-        self._hosts = hosts
-        self._asks_pages = hosts is not None and auth == "off"
         self._authorizer = authorizer
         self._operations = operations
         self._unsupported = unsupported or {}
@@ -130,11 +117,15 @@ class EdgeApp:
         self._s3 = S3Gate(self._door, buckets, clock, region, hosts.names if hosts else frozenset())
         self._ids = ids
         self._region = region
-        self._routes = tuple(routes)
-        self._function_urls = function_urls
-        # One look for all of them: hardly a request is for a route.
-        self._route_prefixes = (*(route.prefix for route in routes), _URL_PREFIX)
         self._limits = limits or BodyLimits()
+        self._beside = Beside(
+            self._door,
+            account=account,
+            routes=routes,
+            function_urls=function_urls,
+            hosts=hosts,
+            body_bytes_max=self._limits.bytes_max,
+        )
         self._payload_bytes_max = self._limits.payloads.bytes_max
         self._router = Router({name: models.service_model(name) for name in operations})
         self._trail = Trail(audit, operations, self._router)
@@ -145,99 +136,28 @@ class EdgeApp:
         head = call.head
         try:
             host = host_of(head, http_1_0=incoming.http_1_0)
-            beside = host is not _PLAIN or head.raw_path.startswith(self._route_prefixes)
-            if self._asks_pages or beside:
-                refusal = self._refusal_of_page(call, host)
-                if refusal is not None:
-                    return refusal
-            if beside:
-                answer = self._beside(call, host)
+            if self._beside.may_answer(call, host):
+                answer = self._beside.answer(call, host)
                 if answer is not None:
                     return await answer
             try:
                 return await self._operate(call)
             except AuthFailure as failure:
-                error = refuse(failure, self._protocol(call))
+                error = refuse(failure, protocol_of(call))
                 self._turned_away(call, failure, error)
                 wait_s = self._door.penalty_s(failure, incoming)
             except AwsError as refusal:
                 error = refusal
                 self._note(call, error=refusal)
             except BodyTooLargeError as large:
-                error = self._too_large(call, large)
+                error = too_large(call, large, self._router, self._limits.payloads)
             return await self._refused(call, error, wait_s)
         except ClientGoneError:
             return None
         except Exception:
             log.exception("edge.failed", extra={"request_id": call.request_id})
-            self._note(call, error=AwsError(*_FAILURES.get(call.service or "", _FAILURE)))
-            return self._render_failure(call)
-
-    def _refusal_of_page(self, call: Call, host: Host) -> Response | None:
-        """The answer to what a web page of somebody else may have sent; None: it did not.
-
-        Who signs has signed the host, and there are no browsers in sandboxes.
-        """
-        hosts, head, path = self._hosts, call.head, call.head.raw_path
-        if hosts is None or call.incoming.place or host is Host.NONE:
-            return None
-        is_url = host is Host.URL or path.startswith(_URL_PREFIX)
-        text = None
-        if self._asks_pages:
-            text = hosts.refusal(head) or (None if is_url else hosts.refusal_of_page(head))
-        elif host is _PLAIN and not any(
-            each.for_root and each.matches(path) for each in self._routes
-        ):
-            text = hosts.refusal(head)
-        if text is None:
-            return None
-        return call.response(bare_error(call.request, 403, "AccessDeniedException", text))
-
-    def _beside(self, call: Call, host: Host) -> Awaitable[Response | None] | None:
-        """The answer to a request that is for no service; None: it is for one."""
-        path = call.head.raw_path
-        urls = self._function_urls
-        if urls is not None and (host is Host.URL or path.startswith(_URL_PREFIX)):
-            return urls.serve(call.incoming, call.request_id)
-        if host is Host.NONE:
-            return _want_one_host(call)
-        route = next((route for route in self._routes if route.matches(path)), None)
-        return None if route is None else self._serve_route(route, call)
-
-    async def _serve_route(self, route: Route, call: Call) -> Response:
-        return call.response(await self._answer_of(route, call))
-
-    async def _answer_of(self, route: Route, call: Call) -> HttpResponse:
-        if not route.takes(call.head.method):
-            return bare_error(
-                call.request, 405, "MethodNotAllowed", f"Use {route.method} for this path."
-            )
-        try:
-            await call.read_body(self._limits.bytes_max)
-        except BodyTooLargeError as large:
-            return bare_error(
-                call.request,
-                413,
-                "RequestEntityTooLargeException",
-                f"Request must be smaller than {large.bytes_max} bytes",
-            )
-        if route.for_root and (refusal := await self._refusal_of_route(call)) is not None:
-            return bare_error(call.request, 403, "AccessDeniedException", refusal)
-        return await route.handler(call.request)
-
-    async def _refusal_of_route(self, call: Call) -> str | None:
-        """Why the request does not come from the account's root user; None: it does."""
-        door = self._door
-        try:
-            claim = door.read_claim(call.head)
-            key = door.find_key(claim)
-            principal, _ = door.admit(call.head, call.body, claim, key, None)
-        except AuthFailure as failure:
-            await asyncio.sleep(door.penalty_s(failure, call.incoming))
-            return failure.text
-        if principal.is_root and principal.account == self._account:
-            return None
-        return "Only the root user of the platform's own account may see this."
+            self._note(call, error=failure_of(call))
+            return render_failure(call)
 
     async def _operate(self, call: Call) -> Response | None:
         head, door = call.head, self._door
@@ -307,8 +227,11 @@ class EdgeApp:
         call.extra = self._s3.cross_origin(call.head)
         if claim is not None and self._door.is_locked:
             self._check_scope(call, claim, short_cut=False)
-        principal = await self._s3.admit(call, claim)
-        region = self._region_of(call) if claim is None else claim.region
+        if claim is None and self._s3.takes_form(call.head):
+            principal, region = await self._s3.admit_form(call)
+        else:
+            principal, region = await self._s3.admit(call, claim), claim and claim.region
+        region = region or self._region_of(call)
         call.caller = Caller(principal, region)
         return await self._run(call, principal, region, claim)
 
@@ -379,7 +302,8 @@ class EdgeApp:
         if service is None:
             raise nobody_answers(request, claim)
         codec = codec_for(service, request)
-        call.operation, params = codec.parse(request)
+        parsed = await self._s3.try_parse(request) if service == SERVICE else None
+        call.operation, params = parsed or codec.parse(request)
         name = call.operation.name
         if principal is open_operations.STRANGER and not open_operations.has(service, name):
             raise AuthFailure(Refusal.MISSING)
@@ -400,53 +324,19 @@ class EdgeApp:
             params = {**params, "Body": call.upload}
         result = await handler(context, params)
         self._note(call, result=result)
-        return call.response(codec.render(call.operation, result, call.request_id))
+        response = codec.render(call.operation, result, call.request_id)
+        if call.form is not None:
+            response = call.form.answer(response, context.endpoint)
+        return call.response(response)
 
     async def _refused(self, call: Call, error: AwsError, wait_s: float) -> Response:
-        response = self._render_error(call, error)
+        response = render_error(call, error)
+        call.incoming.let_go()
         if wait_s:
             # Nobody holds on to the body meanwhile.
             call.body = b""
             await asyncio.sleep(wait_s)
         return response
-
-    def _render_error(self, call: Call, error: AwsError) -> Response:
-        request = call.request
-        if call.service is None:
-            status = error.status or 400
-            return call.response(bare_error(request, status, error.code, error.message))
-        codec = codec_for(call.service, request)
-        return call.response(codec.render_error(error, call.request_id, call.operation))
-
-    def _render_failure(self, call: Call) -> Response:
-        """What a client hears of a failure of ours: nothing but that it was ours."""
-        code, message = _FAILURES.get(call.service or "", _FAILURE)
-        try:
-            return self._render_error(call, AwsError(code, message, status=500))
-        except Exception:
-            log.exception("edge.render_failed", extra={"request_id": call.request_id})
-            return call.response(bare_error(call.request, 500, code, message))
-
-    def _protocol(self, call: Call) -> str:
-        """The protocol whose codes a refusal takes; where no service is known, it looks so."""
-        if call.service is None:
-            return "query" if sent_as_form(call.request) else "rest-json"
-        protocol = str(codec_for(call.service, call.request).service.protocol)
-        return SERVICE if call.service == SERVICE else protocol
-
-    def _too_large(self, call: Call, large: BodyTooLargeError) -> AwsError:
-        head = call.head
-        if call.service == "lambda" and (
-            is_invoke(head.method, head.raw_path) or is_stream(head.method, head.raw_path)
-        ):
-            return payload_too_large(large.n_bytes, invocation_type(head), self._limits.payloads)
-        operation = call.service and self._router.operation_name(call.request, call.service)
-        which = f"the {operation} operation" if operation else "this operation"
-        return AwsError(
-            "RequestEntityTooLargeException",
-            f"Request must be smaller than {large.bytes_max} bytes for {which}",
-            status=413,
-        )
 
 
 def _context(call: Call, principal: Principal, region: str) -> RequestContext:
@@ -457,16 +347,15 @@ def _context(call: Call, principal: Principal, region: str) -> RequestContext:
         principal=principal,
         endpoint=f"{call.incoming.scheme}://{call.head.fields.get(b'host', b'localhost').decode()}",
         source_ip=call.incoming.source_ip,
+        from_sandbox=bool(call.incoming.place),
         trace_header=_ascii(call.head.fields.get(b"x-amzn-trace-id")),
         user_agent=_ascii(call.head.fields.get(b"user-agent")),
         referer=_ascii(call.head.fields.get(b"referer")),
+        is_signed_old=call.is_signed_old,
+        is_form=call.form is not None,
+        if_range=_ascii(call.head.fields.get(b"if-range")),
     )
 
 
 def _ascii(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
-
-
-async def _want_one_host(call: Call) -> Response:
-    text = "The request must have exactly one valid Host header."
-    return call.response(bare_error(call.request, 400, "BadRequest", text))
