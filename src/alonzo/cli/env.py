@@ -27,7 +27,8 @@ def env(data_dir: Path, region: str | None) -> None:
         # Some SDKs read the one, some the other.
         "AWS_DEFAULT_REGION": region or platform.region,
         "AWS_REGION": region or platform.region,
-        # The platform has one name: StartLiveTail's "stream-" in front of it leads nowhere.
+        # No name server knows StartLiveTail's "stream-" before our name. The AWS CLI, boto3 and the
+        # SDK for Ruby look at this; others have a setting of the client (docs/logs.md).
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
     if platform.ca is not None:
