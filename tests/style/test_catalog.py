@@ -58,7 +58,9 @@ def parts_without_anything():
         ),
         events=EventServices(NoStore(), None, NoCalls(), None, clock=None, ids=None),
         scheduling=SchedulingServices(NoStore(), None, NoCalls(), clock=None, ids=None),
-        storage=StorageServices(NoStore(), None, None, key=b"s" * 32, clock=None, ids=None),
+        storage=StorageServices(
+            NoStore(), None, None, encryption=None, key=b"s" * 32, clock=None, ids=None
+        ),
         calls=None,
         clock=None,
         ids=None,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alonzo.testing import waiting
+
 #: Roles that every ``DaemonProcess`` has (see ``roles``): for functions that write logs and call
 #: nobody, and for those that call whom they like, or have events that go on to somewhere.
 ROLE = "arn:aws:iam::000000000000:role/test"
@@ -19,6 +21,10 @@ ADMIN_ROLE = "arn:aws:iam::000000000000:role/admin"
 #: The interpreter that runs the tests is one that the platform finds too.
 PYTHON_RUNTIME = f"python3.{sys.version_info.minor}"
 ACTIVE_S_MAX = 30.0
+#: A function's time limit in seconds, if its maker names none; and the longest.
+TIMEOUT_S, TIMEOUT_S_MAX = 3, 900
+#: Who names a shorter one means it to be missed, so it stays even where all else takes longer.
+ROOM_S = 10
 POLL_INTERVAL_S = 0.02
 
 Source = str | Path | Mapping[str, str | bytes]
@@ -145,6 +151,9 @@ def deploy(client: Any, name: str, source: Source, **configuration: Any) -> Depl
         "Code": {"ZipFile": package(source)},
         **configuration,
     }
+    named_s = configuration.get("Timeout")
+    if waiting.TIMES > 1 and (named_s is None or named_s >= ROOM_S):
+        request["Timeout"] = min((named_s or TIMEOUT_S) * waiting.TIMES, TIMEOUT_S_MAX)
     created = client.create_function(FunctionName=name, **request)
     client.get_waiter("function_active_v2").wait(
         FunctionName=name,
