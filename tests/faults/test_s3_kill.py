@@ -95,7 +95,6 @@ def live(daemon, writers, life_s):
     for thread in threads:
         thread.join()
     daemon.start()
-    daemon.close_clients()
 
 
 def files(daemon):

@@ -87,8 +87,6 @@ def die_at_random(daemon: DaemonProcess, seed: int = 1) -> None:
         finally:
             stop.set()
     assert any(served)
-    # A thread may have made one for where the daemon listened before its last death.
-    daemon.close_clients()
     for name in functions:
         eventually(partial(_serves, daemon, name, "after"), AGAIN_S_MAX)
     assert "task.failed" not in daemon.log, daemon.log
@@ -99,7 +97,6 @@ def _kill_one(daemon: DaemonProcess, victim: str, seen: Seen, chance: random.Ran
     if not victim:
         daemon.kill()
         daemon.start()
-        daemon.close_clients()  # made meanwhile, for where it listened before
         return
     if found := seen.named(victim):
         with contextlib.suppress(ProcessLookupError):  # it may end with another

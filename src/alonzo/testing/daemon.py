@@ -168,7 +168,8 @@ class DaemonProcess:
 
         Nothing is retried, so that a test sees every answer that the platform gives.
         """
-        name = f"{region}/{service}"
+        # A thread may ask while the platform is down, and must not leave a client of its last life.
+        name = f"{self.endpoint}/{region}/{service}"
         if name not in self._clients:
             key_id, secret = self.root_key()
             self._clients[name] = botocore.session.Session().create_client(

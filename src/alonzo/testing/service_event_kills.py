@@ -322,8 +322,6 @@ class Series:
         parcels = [((arn, at_s), number) for number, arn, at_s in self._query(_ON_THEIR_WAY)]
         self._ledger.note(due, parcels)
         self._daemon.start()
-        # One that was being made as the kill came knocks at the old door.
-        self._daemon.close_clients()
         self._up.set()
 
     def _is_dead(self, below: Any) -> bool:
