@@ -14,6 +14,7 @@ from alonzo.testing.callers import ACCOUNT, allow, document, trust
 from alonzo.testing.disk import (
     KEPT_A_WHILE,
     KEPT_FOR_GOOD,
+    files_of,
     fold_metrics,
     grown,
     settles,
@@ -335,8 +336,7 @@ def schedules_and_their_groups(platform):
 
 def buckets_with_their_objects(platform):
     client = platform.client("s3")
-    objects = platform.data_dir / "objects"
-    before = _files(objects)
+    before = files_of(platform, "objects")
     for number in range(N):
         bucket = f"bucket-{number}"
         client.create_bucket(Bucket=bucket)
@@ -359,11 +359,7 @@ def buckets_with_their_objects(platform):
         for each in [*found["Versions"], *found["DeleteMarkers"]]:
             client.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
         client.delete_bucket(Bucket=bucket)
-    assert not settles(lambda: _files(objects) - before, SETTLES_S_MAX)
-
-
-def _files(folder):
-    return {each for each in folder.rglob("*") if each.is_file()}
+    assert not settles(lambda: files_of(platform, "objects") - before, SETTLES_S_MAX)
 
 
 #: Each makes N things of some kinds, uses them and deletes them.

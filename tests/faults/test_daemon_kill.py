@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from alonzo.testing.functions import deploy
-from alonzo.testing.residue import descendants, left_of_daemon
+from alonzo.testing.residue import descendants, have_ended, left_of_daemon
 from alonzo.testing.waiting import eventually
 
 # The log is written within a fraction of a second, the event is over after a whole one: an event
@@ -70,7 +70,8 @@ def test_what_was_acknowledged_is_there_after_a_kill(own_platform):
         below = descendants(daemon.pid)
         daemon.kill()
         stop.set()
-    eventually(lambda: _dead(daemon, below), 10)
+    # Without a daemon nothing runs on, even before anybody starts a new one.
+    eventually(lambda: have_ended(below), 10)
     left = set(left_of_daemon(daemon.data_dir, below))
 
     daemon.start()
@@ -84,12 +85,6 @@ def test_what_was_acknowledged_is_there_after_a_kill(own_platform):
         logGroupName="mine", logStreamName="s", startFromHead=True
     )["events"]
     assert {e["message"] for e in events} >= set(lines)
-
-
-def _dead(daemon, below):
-    """Without a daemon nothing runs on, even before anybody starts a new one."""
-    left = [line for line in left_of_daemon(daemon.data_dir, below) if line.startswith("process")]
-    return not left
 
 
 @pytest.mark.parametrize(

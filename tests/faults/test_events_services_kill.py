@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from alonzo.testing.disk import wait_for_baseline, weights_of
+from alonzo.testing.disk import files_of, wait_for_baseline, weights_of
 from alonzo.testing.service_event_kills import Ledger, Series
 from alonzo.testing.waiting import eventually
 
@@ -20,10 +20,10 @@ def test_kills_lose_nothing_fire_no_tick_twice_and_tear_no_object(own_platform):
     empty = weights_of(platform)
     series = Series(platform, ledger, random.Random(3))
     series.prepare()
-    before = series.disk().objects
+    before = files_of(platform, "objects")
     counts = series.run(kills=3, life_s=3.0, end_s=60)
     assert not ledger.faults
     assert min(map(len, ledger.acknowledged.values())) > 5, counts
     series.delete_all()
-    eventually(lambda: series.disk().objects == before, 30)
+    eventually(lambda: files_of(platform, "objects") == before, 30)
     wait_for_baseline(platform, empty, 60)

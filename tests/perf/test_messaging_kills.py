@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from alonzo.testing.disk import wait_for_baseline, weights_of
+from alonzo.testing.disk import files_of, wait_for_baseline, weights_of
 from alonzo.testing.event_kills import Collector
 from alonzo.testing.messaging_kills import OPTIONS, Ledger, Series
 
@@ -29,18 +29,18 @@ def test_messages_survive_fifty_kills(collector, own_platform, capsys):
     ledger = Ledger(collector)
     series = Series(daemon, ledger, random.Random(1))
     series.prepare()
-    before = series.disk()
+    blobs, run = files_of(daemon, "blobs"), files_of(daemon, "run")
     counts = series.run(kills=KILLS, life_s=4.0, end_s=300)
     with capsys.disabled():
         print(f"\n{counts}")
     assert not ledger.faults()
     assert counts["q: acknowledged"] > 1000
     assert counts["q.fifo: acknowledged"] > 1000
-    assert series.disk().blobs == before.blobs
+    assert files_of(daemon, "blobs") == blobs
     full = weights_of(daemon)
     series.delete_all()
     # Five minutes after the last send the ids that duplicates are told by go.
     after = wait_for_baseline(daemon, empty, 400)
     with capsys.disabled():
         print(f"before:\n{empty.report()}\nfull:\n{full.report()}\nafter:\n{after.report()}")
-    assert len(series.disk().run) <= len(before.run)
+    assert len(files_of(daemon, "run")) <= len(run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from alonzo.store.weighing import Weights, weigh
@@ -54,6 +55,11 @@ _KEPT_BYTES = MIB // 2
 def weights_of(daemon: DaemonProcess) -> Weights:
     """What the daemon's database weighs now."""
     return weigh(daemon.data_dir / "alonzo.db")
+
+
+def files_of(daemon: DaemonProcess, folder: str) -> frozenset[Path]:
+    """What is in a folder of its data directory: ``blobs``, ``objects``, ``run``."""
+    return frozenset(each for each in (daemon.data_dir / folder).rglob("*") if each.is_file())
 
 
 def grown(daemon: DaemonProcess, before: Weights) -> dict[str, int]:

@@ -29,7 +29,7 @@ from typing import Any
 
 from alonzo.testing.daemon import DaemonProcess
 from alonzo.testing.functions import ADMIN_ROLE, deploy
-from alonzo.testing.residue import descendants, left_of_daemon
+from alonzo.testing.residue import descendants, have_ended
 from alonzo.testing.waiting import eventually
 
 #: Retries after the first attempt, of one worker each.
@@ -234,15 +234,11 @@ class Series:
         self._up.clear()
         self._daemon.kill()
         self.kills += 1
-        eventually(lambda: self._is_dead(below) and self._ledger.collector.is_quiet, 20)
+        eventually(lambda: have_ended(below) and self._ledger.collector.is_quiet, 20)
         self._ledger.note(self._left())
         self._let_time_pass()
         self._daemon.start()
         self._up.set()
-
-    def _is_dead(self, below: Any) -> bool:
-        left = left_of_daemon(self._daemon.data_dir, below)
-        return not any(line.startswith("process") for line in left)
 
     def _left(self) -> dict[int, int]:
         left: dict[int, int] = {}

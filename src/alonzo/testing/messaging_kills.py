@@ -28,7 +28,7 @@ from alonzo.testing.callers import ACCOUNT, allow, document
 from alonzo.testing.daemon import DaemonProcess
 from alonzo.testing.event_kills import Collector
 from alonzo.testing.functions import ADMIN_ROLE, deploy
-from alonzo.testing.residue import descendants, left_of_daemon
+from alonzo.testing.residue import descendants, have_ended
 from alonzo.testing.waiting import eventually
 
 #: What the platform must be started with.
@@ -107,14 +107,6 @@ class Ledger:
             counts[f"{queue}: handled"] = len(handled)
             counts[f"{queue}: handled again"] = handled.total() - len(handled)
         return counts
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """What the platform holds on disk beside the database: blobs, files that it runs with."""
-
-    blobs: frozenset[str]
-    run: frozenset[str]
 
 
 class Series:
@@ -202,11 +194,6 @@ class Series:
         for group in client("logs").describe_log_groups()["logGroups"]:
             client("logs").delete_log_group(logGroupName=group["logGroupName"])
 
-    def disk(self) -> Disk:
-        """What is on disk now."""
-        folder = self._daemon.data_dir
-        return Disk(*(_files(folder, name) for name in ("blobs", "run")))
-
     def _send(self) -> None:
         """Send turn after turn; one that a kill cut is made again as it was."""
         while not self._done.is_set():
@@ -251,13 +238,9 @@ class Series:
         self._up.clear()
         self._daemon.kill()
         self.kills += 1
-        eventually(lambda: self._is_dead(below) and self._ledger.collector.is_quiet, 20)
+        eventually(lambda: have_ended(below) and self._ledger.collector.is_quiet, 20)
         self._daemon.start()
         self._up.set()
-
-    def _is_dead(self, below: Any) -> bool:
-        left = left_of_daemon(self._daemon.data_dir, below)
-        return not any(line.startswith("process") for line in left)
 
     def _state(self, uuid: str) -> str:
         return str(self._daemon.client("lambda").get_event_source_mapping(UUID=uuid)["State"])
@@ -271,7 +254,3 @@ def _add_groups(queue: str, entries: list[dict[str, str]], names: list[str]) -> 
         for entry, name in zip(entries, names, strict=True):
             entry["MessageGroupId"] = name.rpartition("/")[0]
             entry["MessageDeduplicationId"] = name
-
-
-def _files(folder: Any, name: str) -> frozenset[str]:
-    return frozenset(str(path) for path in (folder / name).rglob("*") if path.is_file())

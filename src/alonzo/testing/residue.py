@@ -97,6 +97,11 @@ def left_of_daemon(data_dir: Path, pids: frozenset[int]) -> list[str]:
     return left + _left_on_network(instance)
 
 
+def have_ended(pids: frozenset[int]) -> bool:
+    """Whether none of those processes runs any more."""
+    return not any(map(_is_alive, pids))
+
+
 def left_in_run_folder(data_dir: Path) -> list[str]:
     """Files of a daemon that has ended, where only those of a running one are."""
     return [f"file {path}" for path in sorted((data_dir / "run").glob("**/*"))]

@@ -33,7 +33,7 @@ from botocore.exceptions import ClientError
 from alonzo.testing.callers import ACCOUNT, Household, allow, document, trust
 from alonzo.testing.daemon import DaemonProcess
 from alonzo.testing.functions import ADMIN_ROLE, deploy
-from alonzo.testing.residue import descendants, left_of_daemon
+from alonzo.testing.residue import descendants, have_ended
 from alonzo.testing.waiting import eventually
 
 BUCKET, QUEUE, LOG_GROUP = "load", "heard", "load"
@@ -149,14 +149,6 @@ class Ledger:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """What the platform holds on disk beside the database: objects, files that it runs with."""
-
-    objects: frozenset[str]
-    run: frozenset[str]
-
-
 class Series:
     """A series of lives under load."""
 
@@ -245,11 +237,6 @@ class Series:
         for group in client("logs").describe_log_groups()["logGroups"]:
             client("logs").delete_log_group(logGroupName=group["logGroupName"])
 
-    def disk(self) -> Disk:
-        """What is on disk now."""
-        folder = self._daemon.data_dir
-        return Disk(*(_files(folder, name) for name in ("objects", "run")))
-
     def _send(self) -> None:
         """Send turn after turn. What a kill cut is not made again: it may have been done."""
         while not self._done.is_set():
@@ -317,16 +304,12 @@ class Series:
         self._up.clear()
         self._daemon.kill()
         self._ledger.kills_at_s.append(time.time())
-        eventually(lambda: self._is_dead(below), 20)
+        eventually(lambda: have_ended(below), 20)
         due = {(arn, at_s) for arn, at_s in self._query(_DUE)}
         parcels = [((arn, at_s), number) for number, arn, at_s in self._query(_ON_THEIR_WAY)]
         self._ledger.note(due, parcels)
         self._daemon.start()
         self._up.set()
-
-    def _is_dead(self, below: Any) -> bool:
-        left = left_of_daemon(self._daemon.data_dir, below)
-        return not any(line.startswith("process") for line in left)
 
     def _is_all_heard(self) -> bool:
         """Empty the queue, and look what is missing."""
@@ -393,7 +376,3 @@ _ON_THEIR_WAY = """
 SELECT id, json_extract(about, '$.arn'), json_extract(about, '$.tick_at_s')
 FROM outbox WHERE sender = 'scheduler' AND json_extract(about, '$.tick_at_s') IS NOT NULL
 """
-
-
-def _files(folder: Any, name: str) -> frozenset[str]:
-    return frozenset(str(path) for path in (folder / name).rglob("*") if path.is_file())
