@@ -10,6 +10,8 @@ from alonzo.runtimes import sdks
 from alonzo.testing.functions import deploy
 
 KNOWN = catalog.runtimes(Config(Path("/nonexistent")))
+# What a platform with a tools folder of its own finds: nothing that was installed into the user's.
+ON_PATH = catalog.runtimes(Config(Path("/nonexistent"), tools=Path("/nonexistent")))
 
 BOTO3 = """
 import importlib, os, subprocess, sys, uuid
@@ -44,9 +46,9 @@ USES = {
 OWN = {"node_modules/@aws-sdk/client-shop/index.js": "exports.answer = 'own';"}
 
 
-def runnable(family):
-    names = [name for name in KNOWN.names if KNOWN.identifier(name).family == family]
-    return [name for name in names if KNOWN.unavailable(name) is None]
+def runnable(family, runtimes=KNOWN):
+    names = [name for name in runtimes.names if runtimes.identifier(name).family == family]
+    return [name for name in names if runtimes.unavailable(name) is None]
 
 
 def with_boto3():
@@ -93,7 +95,7 @@ def node_platform(tmp_path_factory):
     daemon.stop()
 
 
-@pytest.mark.parametrize("nodejs", runnable("nodejs"))
+@pytest.mark.parametrize("nodejs", runnable("nodejs", ON_PATH))
 @pytest.mark.parametrize("module", ["cjs", "esm"])
 def test_the_javascript_sdk_is_found_once_installed(
     node_platform, function_name, nodejs, module, request
