@@ -22,21 +22,36 @@ from alonzo.sandbox.base import ProcessSpec
 INSTANCE = "world"
 
 #: Connects to each of argv (address, port), and prints what each sent, or the error. Bound to an
-#: interface, a socket gets round the routes that refuse.
+#: interface, a socket gets round the routes that refuse. All wait beside each other.
 CONNECT = """
-import json, os, socket, sys
-def one(address, port):
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as peer:
-        peer.settimeout(0.4)
-        if "BOUND" in os.environ:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
-        try:
-            peer.connect((address, int(port)))
-            return peer.recv(100).decode()
-        except OSError as err:
-            return "refused: " + (err.strerror or type(err).__name__)
-print(json.dumps([one(*target.rsplit("/", 1)) for target in sys.argv[1:]]))
+import errno, json, os, select, socket, sys, time
+def begin(address, port):
+    peer = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    peer.setblocking(False)
+    if "BOUND" in os.environ:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+    try:
+        peer.connect((address, int(port)))
+    except OSError as err:
+        if err.errno != errno.EINPROGRESS:
+            return "refused: " + err.strerror
+    return peer
+deadline = time.monotonic() + 0.4
+def end(peer):
+    if isinstance(peer, str):
+        return peer
+    if not select.select([], [peer], [], max(0, deadline - time.monotonic()))[1]:
+        return "refused: TimeoutError"
+    failed = peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if failed:
+        return "refused: " + os.strerror(failed)
+    peer.settimeout(5)
+    try:
+        return peer.recv(100).decode()
+    except OSError as err:
+        return "refused: " + (err.strerror or type(err).__name__)
+peers = [begin(*target.rsplit("/", 1)) for target in sys.argv[1:]]
+print(json.dumps([end(peer) for peer in peers]))
 """
 
 FIND = "import socket; print(socket.gethostbyname('some.example'))"

@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from bench import refused, until
+from datagram_scenarios import TO_A_GROUP, each_sandbox_gets_its_own_answers_alone
 from network_bench import FIND, backend, be_daemon, layer, name_servers, nft, reached, state_of_host
 from network_user_scenarios import OF_USERS
 from ready_scenarios import a_network_made_ahead_is_as_one_made_when_needed
@@ -427,6 +428,7 @@ SCENARIOS = {
         names_are_relayed_where_the_hosts_server_is_out_of_reach,
         without_a_network_everything_fails_at_once,
         what_must_not_be_reached_is_not,
+        each_sandbox_gets_its_own_answers_alone,
         the_host_drops_what_got_past_the_kernels_guard_inside,
         nobody_reaches_into_a_sandbox_or_through_the_host,
         the_host_is_left_as_it_was,
@@ -452,6 +454,7 @@ async def run(name: str, folder: Path) -> None:
     name_servers(folder, INTERNET)
     try:
         await SCENARIOS[name](world, folder)
+        assert not any(TO_A_GROUP in one for one in world.seen)
     finally:
         world.close()
 
@@ -469,6 +472,7 @@ async def run_by_user(name: str, *command: str) -> None:
         user = await asyncio.create_subprocess_exec(*command)
         assert await user.wait() == 0
         assert set(world.connections) <= {HOST}
+        assert not any(TO_A_GROUP in one for one in world.seen)
     finally:
         world.close()
 

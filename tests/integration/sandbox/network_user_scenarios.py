@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from bench import refused, until
+from datagram_scenarios import each_sandbox_gets_its_own_answers_alone
 from network_bench import FIND, backend, layer, name_servers, processes, reached
 from worlds import HOST, HOST_IN_LAN, HOST_PORT, INTERNET, METADATA, PORT, SITE
 
@@ -70,8 +71,13 @@ async def an_ordinary_users_processes_end_with_a_killed_daemon(folder: Path) -> 
 
 async def what_an_ordinary_user_lacks_is_said(folder: Path) -> None:
     path, os.defpath = os.defpath, "/nowhere"
-    slirp._PLACES = "/nowhere"
+    slirp._PLACES = str(folder)
     with refused("apt-get install slirp4netns"):
+        async with backend("nat"):
+            pass
+    pasta = folder / "pasta"
+    pasta.touch(mode=0o755)
+    with refused(f"{pasta} is here and not used: with it a function could get another's answers"):
         async with backend("nat"):
             pass
     async with backend(None) as bench:
@@ -95,6 +101,7 @@ OF_USERS = {
     for scenario in (
         an_ordinary_user_reaches_the_world_through_a_process,
         an_ordinary_user_reaches_nothing_else,
+        each_sandbox_gets_its_own_answers_alone,
         an_ordinary_users_processes_end_with_a_killed_daemon,
         what_an_ordinary_user_lacks_is_said,
         a_process_that_does_not_start_is_named,

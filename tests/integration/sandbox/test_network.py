@@ -55,6 +55,17 @@ def test_as_root(name: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory) -> Path:
+    """A copy of what an ordinary user needs, which all may read."""
+    place = tmp_path_factory.mktemp("shown")
+    shutil.copytree(Path(alonzo.__file__).parent, place / "alonzo")
+    shutil.copytree(HERE, place / "scenarios")
+    (place / "resolv.conf").write_text("nameserver 127.0.0.53\n")
+    subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
+    return place
+
+
 @pytest.mark.skipif(
     os.geteuid() != 0
     or shutil.which("slirp4netns") is None
@@ -63,20 +74,15 @@ def test_as_root(name: str, tmp_path: Path) -> None:
     reason="needs root to make a network for the user, slirp4netns, and a Python below /usr",
 )
 @pytest.mark.parametrize("name", _scenarios("OF_USERS"))
-def test_as_an_ordinary_user(name: str, tmp_path: Path) -> None:
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(alonzo.__file__).parent, tmp_path / "alonzo", ignore=ignored)
-    shutil.copytree(HERE, tmp_path / "scenarios", ignore=ignored)
-    (tmp_path / "work").mkdir()
-    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\n")
-    subprocess.run(["chmod", "-R", "a+rX", str(tmp_path)], check=True)
-    os.chown(tmp_path / "work", NOBODY, NOBODY)
+def test_as_an_ordinary_user(name: str, shown: Path) -> None:
+    (shown / name).mkdir()
+    os.chown(shown / name, NOBODY, NOBODY)
     drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     program = "/mnt/scenarios/network_scenarios.py"
-    user = [*drop, SYSTEM_PYTHON, program, "--as-user", name, "/mnt/work"]
+    user = [*drop, SYSTEM_PYTHON, program, "--as-user", name, f"/mnt/{name}"]
     done = subprocess.run(
         [
-            *("unshare", "--net", "--mount", "sh", "-c", ROOM, str(tmp_path)),
+            *("unshare", "--net", "--mount", "sh", "-c", ROOM, str(shown)),
             *(sys.executable, str(PROGRAM), "--by-user", name, *user),
         ],
         env={"PATH": SEARCH_PATH, "PYTHONPATH": "/mnt", "PYTHONDONTWRITEBYTECODE": "1"},

@@ -109,11 +109,13 @@ class Slirp:
 
 
 def _find_program() -> str:
-    program = shutil.which("slirp4netns", path=f"{os.defpath}:{_PLACES}")
+    places = f"{os.defpath}:{_PLACES}"
+    program = shutil.which("slirp4netns", path=places)
     if program is None:
         raise NetworkError(
             "the program slirp4netns is missing; for nat, install the package slirp4netns "
             "(apt-get install slirp4netns, dnf install slirp4netns), or run as root"
+            + _why_not_pasta(shutil.which("pasta", path=places))
         )
     if not os.access(_TUN, os.R_OK | os.W_OK):
         raise NetworkError(
@@ -121,3 +123,10 @@ def _find_program() -> str:
             f"(modprobe tun; chmod 666 {_TUN}), or run as root"
         )
     return program
+
+
+def _why_not_pasta(pasta: str | None) -> str:
+    """Said to who has it in the place of slirp4netns; docs/network.md says more."""
+    if pasta is None:
+        return ""
+    return f" ({pasta} is here and not used: with it a function could get another's answers)"
