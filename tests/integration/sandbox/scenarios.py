@@ -72,6 +72,7 @@ from zygote_scenarios import (
     a_fork_knows_nothing_of_others,
     a_fresh_interpreter_is_met,
     a_killed_zygote_takes_its_own_sandboxes_alone,
+    a_sandbox_outlives_a_first_process_that_could_not_begin,
     a_zygote_that_does_not_work_is_said_and_not_tried_each_time,
     every_installed_python_can_be_a_zygote,
     forks_end_as_an_interpreter_does,
@@ -431,6 +432,7 @@ ZYGOTES = {
         without_a_zygote_nothing_can_be_forked,
         a_killed_zygote_takes_its_own_sandboxes_alone,
         a_fork_can_be_begun_with_its_sandbox,
+        a_sandbox_outlives_a_first_process_that_could_not_begin,
         two_zygotes_serve_beside_each_other,
         every_installed_python_can_be_a_zygote,
     )
@@ -463,15 +465,23 @@ async def run(name: str, folder: Path, way: str) -> None:
         await bench.backend.close()
 
 
+def serve() -> None:
+    """Run each scenario that a line names (name, folder, way); answer what went wrong, if any."""
+    for line in sys.stdin:
+        name, folder, way = json.loads(line)
+        told = ""
+        try:
+            asyncio.run(run(name, Path(folder), way))
+        except BaseException:
+            told = traceback.format_exc()
+        print(json.dumps(told), flush=True)
+
+
 def main() -> None:
-    if sys.argv[1] == "--daemon":
+    if sys.argv[1:2] == ["--daemon"]:
         asyncio.run(be_daemon(Path(sys.argv[2]), *sys.argv[3:]))
         return
-    try:
-        asyncio.run(run(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
-    except BaseException:
-        traceback.print_exc()
-        raise SystemExit(1) from None
+    serve()
 
 
 if __name__ == "__main__":

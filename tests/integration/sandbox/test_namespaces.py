@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -96,19 +97,38 @@ def _visible_to_nobody(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory) -> Path:
-    """A copy of what an ordinary user needs to run scenarios, compiled, and readable by all."""
+def ordinary_user(tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
+    """Runs scenarios one after the other in one process of an ordinary user; says what failed.
+
+    It runs a copy of what it needs that all may read.
+    """
     place = tmp_path_factory.mktemp("package")
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(alonzo.__file__).parent, place / "alonzo", ignore=ignored)
-    shutil.copytree(HERE, place / "scenarios", ignore=ignored)
+    shutil.copytree(Path(alonzo.__file__).parent, place / "alonzo")
+    shutil.copytree(HERE, place / "scenarios")
     (place / "work").mkdir()
+    prefix, python, seen = [], sys.executable, place
     if os.geteuid() == 0:
-        argv = (SYSTEM_PYTHON, "-c", "import runpy; runpy.run_path('scenarios/scenarios.py')")
-        subprocess.run(argv, cwd=place, env={"PYTHONPATH": f"{place}:scenarios"}, check=True)
+        prefix, python, seen = _visible_to_nobody(place), SYSTEM_PYTHON, Path("/mnt")
         subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
         os.chown(place / "work", NOBODY, NOBODY)
-    return place
+    with subprocess.Popen(
+        [*prefix, python, str(seen / "scenarios" / "scenarios.py")],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(seen), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        orders, answers = process.stdin, process.stdout
+
+        def run(name: str, way: str) -> str:
+            order = (name, str(seen / "work" / f"{name}-{way}"), way)
+            print(json.dumps(order), file=orders, flush=True)
+            return json.loads(answers.readline() or '"the process ended"')
+
+        yield run
+        orders.close()
 
 
 #: As root both ways run each time; here what is executed runs in ``make test-all``.
@@ -120,16 +140,5 @@ ORDINARY_CASES = [
 
 @pytest.mark.skipif(not _user_namespaces(), reason="no user namespaces for ordinary users here")
 @pytest.mark.parametrize(("name", "way"), ORDINARY_CASES)
-def test_as_an_ordinary_user(name: str, way: str, package: Path) -> None:
-    prefix, python, place = [], sys.executable, package
-    if os.geteuid() == 0:
-        prefix, python, place = _visible_to_nobody(package), SYSTEM_PYTHON, Path("/mnt")
-    program = str(place / "scenarios" / "scenarios.py")
-    done = subprocess.run(
-        [*prefix, python, program, name, str(place / "work" / f"{name}-{way}"), way],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_as_an_ordinary_user(name: str, way: str, ordinary_user: Callable[[str, str], str]) -> None:
+    assert not (told := ordinary_user(name, way)), told

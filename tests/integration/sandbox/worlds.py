@@ -26,7 +26,9 @@ HOST_IN_LAN, LAN = "192.0.2.1", "192.0.2.9"
 METADATA = ("169.254.169.254", "100.100.100.200", "168.63.129.16")
 #: What has an address in the internet's namespace.
 FAR = (INTERNET, SITE, *METADATA)
-PORT, HOST_PORT, DNS_PORT = 80, 8080, 53
+PORT, HOST_PORT, DNS_PORT, PAIRS_PORT = 80, 8080, 53, 7
+#: The port that those send from who ask at ``PAIRS_PORT``.
+FROM_PORT = 40000
 _SIOCGSKNS = 0x894C
 
 
@@ -87,6 +89,11 @@ class World:
         for kind, answer in ((socket.SOCK_DGRAM, self._name), (socket.SOCK_STREAM, self._stream)):
             self.serve(within(self.internet, lambda kind=kind: _bound(kind, DNS_PORT)), answer)
         self.serve(within(self.internet, lambda: _bound(socket.SOCK_STREAM, PORT)), self._site)
+        self._waiting: list[tuple[bytes, object]] = []
+        self._stranger = within(self.internet, lambda: _bound(socket.SOCK_DGRAM, 0))
+        self.stack.callback(self._stranger.close)
+        pairs = within(self.internet, lambda: _bound(socket.SOCK_DGRAM, PAIRS_PORT))
+        self.serve(pairs, self._pair)
         self.serve(_bound(socket.SOCK_STREAM, HOST_PORT), self._site)
 
     def close(self) -> None:
@@ -146,6 +153,15 @@ class World:
         self.connections.append(address)
         with peer:
             peer.sendall(address.encode())
+
+    def _pair(self, datagrams: socket.socket) -> None:
+        """Answer two at once, and after a stranger has sent to the port that both used."""
+        self._waiting.append(datagrams.recvfrom(100))
+        if len(self._waiting) == 2:
+            self._stranger.sendto(b"a stranger", (HOST, FROM_PORT))
+            for text, sender in self._waiting:
+                datagrams.sendto(b"for " + text, sender)
+            self._waiting.clear()
 
     def _name(self, datagrams: socket.socket) -> None:
         question, sender = datagrams.recvfrom(4096)

@@ -216,6 +216,17 @@ async def a_fork_can_be_begun_with_its_sandbox(bench: Bench) -> None:
         await asyncio.to_thread(output.read)  # which ends: nobody has the other end any more
 
 
+async def a_sandbox_outlives_a_first_process_that_could_not_begin(bench: Bench) -> None:
+    command, environment = bench.code("print('never')", ())
+    first = ProcessSpec(command, environment, cwd="/nowhere")
+    box = await bench.unfitted(first=first)
+    with refused("/nowhere"):
+        await box.start(first)
+    status, text = await bench.python(box, "print('next')")
+    assert (status, text) == (ExitStatus(code=0), "next\n")
+    await box.close()
+
+
 async def _forked_box(bench: Bench):
     return await bench.unfitted(zygote=ZYGOTE, mounts=(ZYGOTE_MOUNT,))
 

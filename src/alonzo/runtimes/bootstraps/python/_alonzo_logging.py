@@ -17,33 +17,53 @@ _OWN = frozenset(
 )
 
 
+#: The handler, once it has been made.
+_made = []
+
+
+def prepare(logging):
+    """Make the handler, which takes a class and pages of memory, before it is known for whom."""
+
+    class LambdaHandler(logging.Handler):
+        """Adds the request to each record and writes it as one log event."""
+
+        #: Set by ``configure``; text without a level setting carries no level, so that nothing
+        #: filters it.
+        log = current = None
+        base, marked = _TEXT, False
+
+        def emit(self, record):
+            # handle() has run the filters; emit() is the last to touch the record.
+            text = self.format(record)
+            number = min(50, max(0, record.levelno)) // 10
+            self.log.write(text, self.base | ((number + 1) << 2 if number and self.marked else 0))
+
+    def add_request(record):
+        record.aws_request_id = handler.current.request_id
+        record.tenant_id = handler.current.tenant_id
+        return True
+
+    handler = LambdaHandler()
+    handler.addFilter(add_request)
+    handler.setFormatter(_text_formatter(logging))
+    _made.append(handler)
+
+
 def configure(logging, log, current):
     """Give the root logger one handler that writes to ``log``; ``current`` knows the request."""
     logging.Formatter.converter = time.gmtime
     as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
     level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
     level = "DEBUG" if level == "TRACE" else level
-    base = _JSON if as_json else _TEXT
-
-    class LambdaHandler(logging.Handler):
-        """Adds the request to each record and writes it as one log event."""
-
-        def emit(self, record):
-            # handle() has run the filters; emit() is the last to touch the record.
-            text = self.format(record)
-            number = min(50, max(0, record.levelno)) // 10
-            # Text without a level setting carries no level, so that nothing filters it.
-            marked = as_json or level
-            log.write(text, base | ((number + 1) << 2 if number and marked else 0))
-
-    def add_request(record):
-        record.aws_request_id = current.request_id
-        record.tenant_id = current.tenant_id
-        return True
-
-    handler = LambdaHandler()
-    handler.addFilter(add_request)
-    handler.setFormatter(_json_formatter(logging) if as_json else _text_formatter(logging))
+    if not _made:
+        prepare(logging)
+    handler = _made.pop()
+    handler.log, handler.current = log, current
+    if as_json or level:
+        handler.marked = True
+    if as_json:
+        handler.base = _JSON
+        handler.setFormatter(_json_formatter(logging))
     root = logging.getLogger()
     if level in _LEVELS:
         root.setLevel(level)

@@ -36,6 +36,7 @@ def preload():
         importlib.import_module(name)
     # A function may have a module of that name.
     sys.modules.pop("bootstrap", None)
+    sys.modules["_alonzo_logging"].prepare(sys.modules["logging"])
     _load_resolver()
 
 
@@ -63,8 +64,11 @@ def main():
 
 def _adopt(variables):
     """Leave no trace of another start than with these variables, in the function's folder."""
-    os.environ.clear()
-    os.environ.update(variables)
+    # ``clear`` and ``update`` would touch the pages of what they are built on.
+    for name in list(os.environ):
+        del os.environ[name]
+    for name, value in variables.items():
+        os.environ[name] = value
     for name, value in _added.items():
         os.environ.setdefault(name, value)
     time.tzset()

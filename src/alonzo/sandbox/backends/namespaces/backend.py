@@ -230,10 +230,10 @@ class NamespaceBackend:
             self._sandboxes[spec.id] = sandbox
             self._made_by[spec.id] = maker
             try:
+                if spec.first is not None and spec.zygote is not None and not spec.template:
+                    request["begun"] = sandbox.begin(spec.first)
                 await maker.send(request, [theirs.fileno(), *members, *network])
                 theirs.close()
-                if spec.first is not None and spec.zygote is not None and not spec.template:
-                    sandbox.begin(spec.first)
                 await sandbox.wait_ready(spec.listen_ports)
                 if made is not None:
                     sandbox.listen_on(made.hand_over())

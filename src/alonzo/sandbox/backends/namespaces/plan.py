@@ -104,6 +104,7 @@ def create_request(
     check_mounts(spec.mounts)
     return {
         "template": template,
+        "begun": 0,  # the name of the order that its first process waits for
         "unified": any(tree.version == 2 for tree in trees.distinct()),
         "cgroups": sum(tree.version == 1 for tree in trees.distinct()),
         "uid": uid,

@@ -173,13 +173,14 @@ class NamespaceSandbox:
             self._cgroups.limit_cpu(cpus)
             self._cpu_limited = cpus is not None
 
-    def begin(self, spec: ProcessSpec) -> None:
-        """Have a process started once pid 1 runs: ``start`` with it will only wait for that."""
+    def begin(self, spec: ProcessSpec) -> int:
+        """Have one started, for ``start`` to wait for. Answers the order's name, or 0: not sent."""
         process, order = self._to_start(spec)
         # Whether or not anybody waits.
         self._expect(order).add_done_callback(lambda done: done.cancelled() or done.exception())
         if self._channel.send_nowait(order, list(spec.fds.values())):
             self._begun = (spec, process, order)
+        return order["name"] if self._begun else 0
 
     async def start(self, spec: ProcessSpec) -> ReportedProcess:
         """Start a process; returns once it has been executed."""

@@ -48,8 +48,9 @@ def why_no_templates(*, rootless: bool, trees: Trees, network_shared: bool) -> s
 
 def layer_of(reason: str | None) -> Layer:
     """The same, as a layer."""
-    off = f"SnapStart versions initialise each environment anew: {reason}"
-    return Layer("snapshots", reason is None, "Python, forked" if reason is None else off)
+    off = f"SnapStart prepares each environment by an init of its own: {reason}"
+    forked = "Python is forked, others are prepared one by one"
+    return Layer("snapshots", reason is None, forked if reason is None else off)
 
 
 class TemplateSandbox(NamespaceSandbox):

@@ -32,7 +32,7 @@ _DEVICE_LINKS = {
 }
 
 #: Files of the host's /etc that are the same for everybody and tell nothing about anybody.
-_ETC_COPIED = ("ld.so.cache", "localtime", "protocols", "services", "mime.types")
+_ETC_COPIED = ("ld.so.cache", "localtime", "mime.types", "os-release", "protocols", "services")
 
 #: Patterns of folders of the host's /etc shown as they are: certificates, and what Debian keeps
 #: there of programs in /usr, which lead to it by links.

@@ -19,6 +19,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from types import MappingProxyType
 
 from . import escort, root, wire
 from . import syscalls as sys
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Where the template's process finds the socket on which it is asked to fork.
 FORKS_FD = 5
+
+#: Pid 1 of a clone keeps this one alone.
+_CONTROL_FD = 3
 
 #: Longest wait for a step of a fork, or of the making of a clone. It takes milliseconds.
 _STEP_S_MAX = 5.0
@@ -60,17 +64,18 @@ class Surroundings:
 class TemplateInit(Init):
     """The loop of a template's pid 1."""
 
+    ORDERS = MappingProxyType({**Init.ORDERS, "clone": "_clone", "fork": "_fork"})
+
     def __init__(
-        self, control: socket.socket, launcher: Launcher, kept: list[int], around: Surroundings
+        self, control: socket.SocketType, launcher: Launcher, ended: int, around: Surroundings
     ) -> None:
-        super().__init__(control, launcher, kept, None)
+        super().__init__(control, launcher, ended)
         assert launcher.uid is not None
         self._uid = launcher.uid
         self._around = around
         self._clones: dict[str, int] = {}
         self._process = 0
         self._forks: socket.socket | None = None
-        self._orders |= {"clone": self._clone, "fork": self._fork}
 
     # The process
 
@@ -245,19 +250,20 @@ def _be_first(
     """Be pid 1 of a clone until the end."""
     sys.set_dumpable(False)
     sys.set_name("alonzo-clone")
-    control = socket.socket(fileno=os.dup2(control_fd, 3, inheritable=False))
-    sys.close_range(4, 0x7FFFFFFF)
+    if control_fd != _CONTROL_FD:
+        os.dup2(control_fd, _CONTROL_FD, inheritable=False)
+    sys.close_range(_CONTROL_FD + 1, 0x7FFFFFFF)
+    control = socket.socket(fileno=_CONTROL_FD)
     listeners = around.listen(order["ports"])
     socket.sethostname(order["hostname"])
     root.mount_proc("/proc")
     root.mask_proc(around.masked)
-    kept = [sys.CAP_KILL, sys.CAP_SETGID, sys.CAP_SETUID]
-    sys.set_capabilities(kept)
+    sys.set_capabilities([sys.CAP_KILL, sys.CAP_SETGID, sys.CAP_SETUID])
     passed = [sys.pidfd_of_self(), os.open("/tmp", os.O_PATH | os.O_CLOEXEC)]  # noqa: S108 - the sandbox's own
     passed += [listener.detach() for listener in listeners]
     wire.send(control, {"ready": True}, passed)
     wire.close_all(passed)
-    Init(control, launcher, kept, None).run()
+    Init(control, launcher, sys.signal_descriptor(signal.SIGCHLD)).run()
     os._exit(0)
 
 

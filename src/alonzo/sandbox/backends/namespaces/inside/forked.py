@@ -11,14 +11,26 @@ import gc
 import importlib
 import os
 import signal
+import stat
 import sys
 import time  # noqa: TID251 - no clock is read
 from collections.abc import Callable
 
-from . import syscalls
+from . import steps
 
 #: Where /proc/self/stat tells the place of the command line, counted after the name.
 _ARG_START, _ARG_END = 45, 46
+
+#: ``signal.signal`` without its enumerations.
+_set_signal: Callable[[int, object], object] = importlib.import_module("_signal").signal
+
+#: What Python does with signals from its start.
+_DISPOSITIONS = (
+    (int(signal.SIGPIPE), int(signal.SIG_IGN)),
+    (int(signal.SIGXFSZ), int(signal.SIG_IGN)),
+    (int(signal.SIGCHLD), int(signal.SIG_DFL)),
+    (int(signal.SIGINT), signal.default_int_handler),
+)
 
 
 class Program:
@@ -29,7 +41,12 @@ class Program:
         self._folder = folder
         self._name = module
         self._path = f"{folder}/{module}.py"
+        self._command = [*interpreter, self._path]
         self._main: Callable[[], object] = lambda: None
+        self._reseed: Callable[[], object] = _nothing
+        self._set_thread: Callable[[], object] = _nothing
+        self._naming = steps.set_name(os.path.basename(interpreter[0]))
+        self._shown: tuple[int, bytes, int] | None = None
 
     def preload(self) -> None:
         """Import the module, and what it knows to be needed.
@@ -46,33 +63,39 @@ class Program:
         if len(os.listdir("/proc/self/task")) > 1:
             raise RuntimeError("preload() left threads, which no fork would have")
         self._main = module.main
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Have done what is the same for all forks: what one writes to is copied for it."""
+        for name in list(os.environ):
+            del os.environ[name]
+        sys.argv = [self._path]
+        if hasattr(sys, "orig_argv"):
+            sys.orig_argv = self._command
+        self._shown = _command_line("\0".join(self._command).encode() + b"\0")
+        _open_streams_of_pipes()
+        if "random" in sys.modules:
+            self._reseed = sys.modules["random"].seed
+        if "threading" in sys.modules:
+            main = sys.modules["threading"].main_thread()
+            self._set_thread = getattr(main, "_set_native_id", _nothing)  # where there are such ids
 
     def begin(self, environment: dict[str, str]) -> Callable[[], object]:
         """In the fork: put everything in its place, and answer what to call."""
-        os.environ.clear()
-        os.environ.update(environment)
+        for name, value in environment.items():
+            os.environ[name] = value
         time.tzset()
-        command = [*self._interpreter, self._path]
-        sys.argv = [self._path]
-        if hasattr(sys, "orig_argv"):
-            sys.orig_argv = command
-        syscalls.set_name(os.path.basename(self._interpreter[0]))
-        _show_command_line("\0".join(command).encode() + b"\0")
-        for number, disposition in (
-            (signal.SIGPIPE, signal.SIG_IGN),
-            (signal.SIGXFSZ, signal.SIG_IGN),
-            (signal.SIGCHLD, signal.SIG_DFL),
-            (signal.SIGINT, signal.default_int_handler),
-        ):
-            signal.signal(number, disposition)
-        _open_standard_streams()
+        steps.take((self._naming,))
+        if self._shown is not None:
+            ctypes.memmove(*self._shown)
+        for number, disposition in _DISPOSITIONS:
+            _set_signal(number, disposition)
+        if not (stat.S_ISFIFO(os.fstat(1).st_mode) and stat.S_ISFIFO(os.fstat(2).st_mode)):
+            _open_standard_streams()
         # What modules ask to have done in forks (``os.register_at_fork``) is for those who share
         # threads and locks with what they were forked from, and was not done (``syscalls.fork``).
-        if "random" in sys.modules:
-            sys.modules["random"].seed()
-        if "threading" in sys.modules:
-            main = sys.modules["threading"].main_thread()
-            getattr(main, "_set_native_id", _nothing)()  # where the system has such ids
+        self._reseed()
+        self._set_thread()
         gc.enable()
         return self._main
 
@@ -101,14 +124,26 @@ def _open_standard_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def _show_command_line(text: bytes) -> None:
-    """Let ``ps`` show ``text``, cut to the room that the zygote's own command line took."""
+def _open_streams_of_pipes() -> None:
+    """The same for forks whose output goes to pipes, which it nearly always does."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    for number, _ in kept:
+        os.dup2(writer, number)
+    _open_standard_streams()
+    for number, own in kept:
+        os.dup2(own, number)
+    for each in (reader, writer, *(own for _, own in kept)):
+        os.close(each)
+
+
+def _command_line(text: bytes) -> tuple[int, bytes, int] | None:
+    """What to move where for ``ps`` to show ``text``, cut to the room of the zygote's own."""
     try:
         with open("/proc/self/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
         start, end = int(fields[_ARG_START]), int(fields[_ARG_END])
     except (OSError, ValueError, IndexError):
-        return  # without /proc there is nobody to see it
+        return None  # without /proc there is nobody to see it
     room = end - start
-    if start and room > 1:
-        ctypes.memmove(start, text[: room - 1].ljust(room, b"\0"), room)
+    return (start, text[: room - 1].ljust(room, b"\0"), room) if start and room > 1 else None

@@ -22,17 +22,20 @@ import select
 import signal
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from types import MappingProxyType
 
-from . import root, wire
-from . import syscalls as sys
+from . import root, steps, wire
 from .launch import Launcher, UnexecutableFileError
 from .leading import Leader
 from .sizes import proportional_bytes, size_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any
+
+    from .steps import Step
 
 #: How often the sizes of the processes are looked at where no cgroup limits them.
 SAMPLE_MS = 25
@@ -67,15 +70,40 @@ class Watch:
 
 
 class Init:
-    """The loop of pid 1. ``kept`` are the capabilities that it keeps for good."""
+    """The loop of pid 1.
+
+    ``ended`` is readable when a child has ended; ``SIGCHLD`` is blocked, and the kernel keeps the
+    dead. ``once_fitted`` leaves it the capabilities that it keeps for good. ``watch`` is set where
+    it must limit memory.
+    """
+
+    #: The method for each order, by name: a fork makes no objects for them.
+    ORDERS: Mapping[str, str] = MappingProxyType(
+        {
+            "attach": "_attach",
+            "fit": "_fit",
+            "refuse": "_refused",
+            "start": "_start",
+            "connect": "_connect",
+            "signal": "_signal",
+            "kill": "_kill",
+            "freeze": "_freeze",
+            "thaw": "_thaw",
+        }
+    )
 
     def __init__(
-        self, control: socket.socket, launcher: Launcher, kept: list[int], watch: Watch | None
+        self,
+        control: socket.SocketType,
+        launcher: Launcher,
+        ended: int,
+        once_fitted: Iterable[Step] = (),
     ) -> None:
         self._control = control
         self._launcher = launcher
-        self._kept = kept
-        self._watch = watch
+        self._hears = ended
+        self._once_fitted = once_fitted
+        self.watch: Watch | None = None
         self._forked: dict[str, Any] | None = None
         self._names: dict[int, int] = {}
         self._leaders: dict[int, Leader] = {}
@@ -83,29 +111,17 @@ class Init:
         self._frozen = False
         self._out_of_memory = False
         self._peak_bytes = 0
-        self._orders: dict[str, Callable[[dict[str, Any], list[int]], None]] = {
-            "attach": self._attach,
-            "fit": self._fit,
-            "refuse": self._refused,
-            "start": self._start,
-            "connect": self._connect,
-            "signal": self._signal,
-            "kill": self._kill,
-            "freeze": self._freeze,
-            "thaw": self._thaw,
-        }
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._poll.register(ended, select.POLLIN)
 
     def run(self) -> dict[str, Any] | None:
         """Serve until the daemon lets go of the socket.
 
         Comes back with the order in each process that was forked without a program.
         """
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        ended = sys.signal_descriptor(signal.SIGCHLD)
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(ended, select.POLLIN)
+        ended = self._hears
+        poll = self._poll
         more = False
         while True:
             ready = [descriptor for descriptor, _ in poll.poll(0 if more else self._wait_ms())]
@@ -123,17 +139,17 @@ class Init:
                     return self._forked
             if self._frozen:
                 self._look_at_frozen()
-            elif self._watch is not None and self._watch.memory_bytes:
-                self._sample(self._watch)
+            elif self.watch is not None and self.watch.memory_bytes:
+                self._sample(self.watch)
 
     def _wait_ms(self) -> int | None:
         if self._frozen:
             return _FROZEN_LOOK_MS
-        watched = self._watch is not None and self._watch.memory_bytes
+        watched = self.watch is not None and self.watch.memory_bytes
         return SAMPLE_MS if watched and self._names else None
 
     def _obey(self, order: dict[str, Any], descriptors: list[int]) -> None:
-        self._orders[order["op"]](order, descriptors)
+        getattr(self, self.ORDERS[order["op"]])(order, descriptors)
 
     def _attach(self, order: dict[str, Any], trees: list[int]) -> None:
         try:
@@ -141,7 +157,7 @@ class Init:
         except OSError as err:
             self._refuse(order, f"{err.filename or 'attach'}: {err.strerror}")
         else:
-            self._tell({"done": order["name"]})
+            self._done(order["name"])
         finally:
             wire.close_all(trees)
 
@@ -153,13 +169,13 @@ class Init:
             for leader in self._leaders.values():
                 leader.go()
             self._leaders.clear()
-            sys.set_capabilities(self._kept)
+            steps.take(self._once_fitted)
         except OSError as err:
             self._refuse(order, f"{err.filename or 'fit'}: {err.strerror}")
         else:
-            if self._watch is not None:
-                self._watch.memory_bytes = order["memory_bytes"]
-            self._tell({"done": order["name"]})
+            if self.watch is not None:
+                self.watch.memory_bytes = order["memory_bytes"]
+            self._done(order["name"])
         finally:
             wire.close_all(trees)
 
@@ -181,12 +197,12 @@ class Init:
     def _kill(self, order: dict[str, Any], descriptors: list[int]) -> None:
         wire.close_all(descriptors)
         self._kill_all()
-        self._tell({"done": order["name"]})
+        self._done(order["name"])
 
     def _freeze(self, order: dict[str, Any], descriptors: list[int]) -> None:
         wire.close_all(descriptors)
         if self._stop_all():
-            self._tell({"done": order["name"]})
+            self._done(order["name"])
         else:
             self._refuse(order, "a process does not stop")
 
@@ -197,6 +213,9 @@ class Init:
 
     def _refuse(self, order: dict[str, Any], error: str, **more: Any) -> None:
         self._tell({"failed": order["name"], "error": error, **more})
+
+    def _done(self, name: int) -> None:
+        wire.send_encoded(self._control, b'{"done":%d}' % name)
 
     def _tell(self, notice: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         wire.send(self._control, notice, descriptors)
@@ -212,8 +231,7 @@ class Init:
             if leader is not None:
                 leader.meet()
                 leader.close()
-            blamed = isinstance(err, UnexecutableFileError)
-            self._refuse(order, f"{err.filename or 'start'}: {err.strerror}", unexecutable=blamed)
+            self._not_started(order["name"], err)
         else:
             if pid == 0:
                 self._forked = order
@@ -222,8 +240,22 @@ class Init:
             if leader is not None:
                 leader.meet()
                 self._leaders[pid] = leader
-            self._tell({"done": order["name"]})
+            self._done(order["name"])
         wire.close_all(descriptors)
+
+    def adopt(self, name: int, pid: int, failure: OSError | None) -> None:
+        """Answer the order of that name, which the process ``pid`` has carried out on itself."""
+        if failure is None:
+            self._names[pid] = name
+            self._done(name)
+        else:
+            os.waitpid(pid, 0)
+            self._not_started(name, failure)
+
+    def _not_started(self, name: int, err: OSError) -> None:
+        blamed = isinstance(err, UnexecutableFileError)
+        text = f"{err.filename or 'start'}: {err.strerror}"
+        self._refuse({"name": name}, text, unexecutable=blamed)
 
     def _leader(self, order: dict[str, Any]) -> Leader | None:
         if order["lead"] and self._fitted:
@@ -236,9 +268,9 @@ class Init:
         Later would be too late: these objects close numbers, whatever has them by then.
         """
         os.close(self._control.detach())
-        if self._watch is not None:
-            self._watch.page.close()  # shared: who may write it could lie about its memory
-            self._watch = None
+        if self.watch is not None:
+            self.watch.page.close()  # shared: who may write it could lie about its memory
+            self.watch = None
 
     def _signal(self, order: dict[str, Any], descriptors: list[int]) -> None:
         wire.close_all(descriptors)

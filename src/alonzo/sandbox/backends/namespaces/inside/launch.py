@@ -15,13 +15,24 @@ import signal
 import sys as interpreter
 from collections.abc import Callable
 
-from . import leading, wire
+from . import leading, steps, wire
 from . import syscalls as sys
 from .leading import Leader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .steps import Step
+
+#: Signals as every program finds them, and not as Python or its maker would have it.
+_AS_PROGRAMS_BEGIN = (
+    *(steps.by_default(one) for one in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)),
+    steps.no_blocked_signals(),
+)
+_DUMPABLE = steps.set_dumpable(True)
+_NO_NEW_PRIVILEGES = steps.set_no_new_privileges()
+_NO_CAPABILITY = steps.set_capabilities(())
 
 #: Descriptors are parked from here on while they are put in order; nobody may ask for one above.
 PARKED_FROM = 256
@@ -58,11 +69,11 @@ class Launcher:
     """
 
     def __init__(
-        self, uid: int | None, processes_max: int, filter_: bytes, proc: int | None = None
+        self, uid: int | None, processes_max: int, filtering: Step, proc: int | None = None
     ) -> None:
         self.uid = uid
         self.processes_max = processes_max
-        self.filter = filter_
+        self.filtering = filtering
         self.proc = proc
 
     def launch(
@@ -91,45 +102,39 @@ class Launcher:
             wire.close_all((reader, writer))
             raise OSError(err.errno, err.strerror, "fork") from err
         if pid == 0:
-            self._become(order, descriptors, writer, let_go, leader)
+            self.become(order, descriptors, writer, let_go, leader)
             return 0
         os.close(writer)
-        failure = b""
-        while True:
-            part = os.read(reader, 4096)
-            if not part:
-                break
-            failure += part
-        os.close(reader)
-        if failure:
+        failure = failure_of(read_all(reader))
+        if failure is not None:
             os.waitpid(pid, 0)
-            number, executed, what = failure.decode(errors="replace").split(" ", 2)
-            blamed = executed == "1" and int(number) in _FAULTS_OF_THE_FILE
-            error = UnexecutableFileError if blamed else OSError
-            raise error(int(number), os.strerror(int(number)), what)
+            raise failure
         return pid
 
-    def _become(
+    def become(
         self,
         order: dict[str, Any],
         descriptors: list[int],
         writer: int,
         let_go: Callable[[], None],
-        leader: Leader | None,
+        leader: Leader | None = None,
     ) -> None:
-        """Come back only without a program to execute."""
+        """In the new process: come back only without a program to execute.
+
+        A failure is written to ``writer``, for ``failure_of``.
+        """
         what, executed = "prepare", 0
         try:
             let_go()
             os.setsid()
             # Undumpable, as pid 1 is, a process may not write its own files in /proc. Nobody can
             # use the moment: whoever else is in the sandbox has another user, or no capability.
-            sys.set_dumpable(True)
+            steps.take((_DUMPABLE,))
             wanted = {number: descriptors[at] for at, number in enumerate(order["fds"])}
             leads = () if leader is None else (leader.theirs,)
             proc = () if self.proc is None else (self.proc,)
             writer, *others = _arrange(wanted, [writer, *leads, *proc])
-            _listen_to_signals()
+            steps.take(_AS_PROGRAMS_BEGIN)
             os.umask(0o022)
             _lower(resource.RLIMIT_NOFILE, order["descriptors_max"])
             _dump_no_core()
@@ -137,17 +142,15 @@ class Launcher:
             self._drop_privilege(others[len(leads) :])
             what = f"enter {order['cwd']}"
             os.chdir(order["cwd"])
-            sys.set_no_new_privileges()
+            steps.take((_NO_NEW_PRIVILEGES,))
             if not order["argv"]:
                 what = "fork"
                 # What execve would do: without a capability, and open to its own user again,
                 # which the change of user took away.
-                sys.set_capabilities(())
-                sys.set_dumpable(True)
-                sys.install_filter(self.filter)
+                steps.take((_NO_CAPABILITY, _DUMPABLE, self.filtering))
                 os.close(writer)
                 return
-            sys.install_filter(self.filter)
+            steps.take((self.filtering,))
             if leads:
                 what = "lead"
                 leading.fork_leader(others[0], order["lead"])
@@ -181,11 +184,25 @@ class Launcher:
         sys.drop_bounding_set()
 
 
-def _listen_to_signals() -> None:
-    """As every program begins, and not as Python would have it."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+def read_all(reader: int) -> bytes:
+    """What comes on a descriptor until its other end is closed; it is closed, too."""
+    said = os.read(reader, 4096)
+    part = said
+    while part:
+        part = os.read(reader, 4096)
+        said += part
+    os.close(reader)
+    return said
+
+
+def failure_of(said: bytes) -> OSError | None:
+    """The error that a new process has told of, if it has."""
+    if not said:
+        return None
+    number, executed, what = said.decode(errors="replace").split(" ", 2)
+    blamed = executed == "1" and int(number) in _FAULTS_OF_THE_FILE
+    error = UnexecutableFileError if blamed else OSError
+    return error(int(number), os.strerror(int(number)), what)
 
 
 def _limit_user_namespace(proc: int) -> None:
@@ -248,5 +265,8 @@ def _lower(limit: int, value: int) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(file, text.encode())
+    finally:
+        os.close(file)

@@ -16,13 +16,15 @@ import os
 import socket
 import struct
 
-from . import rtnetlink, wire
+from . import rtnetlink, steps, wire
 from . import syscalls as sys
 from .rtnetlink import Rtnetlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .steps import Step
 
 #: The name of the interface that leads out, inside.
 UPLINK = "eth0"
@@ -72,35 +74,69 @@ class Outside:
         return struct.unpack_from("16xI", answer)[0]
 
 
-def enter(
-    order: dict[str, Any], ports: list[int], namespaces: int, uplink: int | None
-) -> list[socket.socket]:
-    """Enter the new ``namespaces``, and have the network that the order says.
+class Way:
+    """Into a new namespace, and from there to the network that is ordered.
 
-    ``uplink`` is the socket of who makes the interface, and stays open as long as that is to serve;
-    of what is ``made``, the namespace.
-    Answers the listening sockets on ``ports`` and then, where the order has names ``relayed``, the
-    two of ``resolver_sockets``.
+    One process enters, and the same or a fork of it settles what is in it.
     """
-    if order["kind"] == "host":
-        sys.unshare(namespaces)
-        # The ports are the whole host's: each takes one that is free.
-        return [_listening((LOOPBACK, 0)) for _ in ports]
-    if order["kind"] == "made":
-        assert uplink is not None
-        sys.unshare(namespaces)
-        sys.setns(uplink, sys.CLONE_NEWNET)
-        os.close(uplink)
-        return []  # its maker has them
-    with contextlib.ExitStack() as stack:
-        outside = stack.enter_context(Outside()) if order["kind"] == "veth" else None
-        sys.unshare(namespaces | sys.CLONE_NEWNET)
-        sockets = listen(ports)
-        if outside is not None:
-            join(order, outside)
-    if uplink is not None:
-        _join_by(uplink, order)
-    return [*sockets, *(resolver_sockets() if order["relayed"] else ())]
+
+    def __init__(self, order: dict[str, Any], uplink: int | None) -> None:
+        """``uplink`` is the socket of who makes the interface, and stays open while that serves.
+
+        Of what is ``made`` it is the namespace.
+        """
+        self._order = order
+        self._uplink = uplink
+        self._outside: Outside | None = None
+
+    def look_outside(self) -> None:
+        """Keep what of the host's network it takes, before it is left."""
+        if self._order["kind"] == "veth":
+            self._outside = Outside()
+
+    def entering(self, namespaces: int) -> list[Step]:
+        """How to enter the new ``namespaces``, and that of the network."""
+        kind = self._order["kind"]
+        if kind == "made":
+            assert self._uplink is not None
+            entered = [steps.setns(self._uplink, sys.CLONE_NEWNET), steps.close(self._uplink)]
+            return [steps.unshare(namespaces), *entered]
+        return [steps.unshare(namespaces if kind == "host" else namespaces | sys.CLONE_NEWNET)]
+
+    def settle(self, ports: list[int]) -> list[socket.socket]:
+        """Answers the listening sockets on ``ports`` and, with relayed names, ``resolver_sockets``.
+
+        Of what was made ahead there are none: who made it has them.
+        """
+        order = self._order
+        if order["kind"] == "made":
+            return []
+        if order["kind"] == "host":
+            # The ports are the whole host's: each takes one that is free.
+            return [_listening((LOOPBACK, 0)) for _ in ports]
+        try:
+            sockets = listen(ports)
+            if self._outside is not None:
+                join(order, self._outside)
+        finally:
+            self.close()
+        if self._uplink is not None:
+            _join_by(self._uplink, order)
+        return [*sockets, *(resolver_sockets() if order["relayed"] else ())]
+
+    def close(self) -> None:
+        """Let go of the host's network. Safe to call twice."""
+        if self._outside is not None:
+            self._outside.__exit__()
+            self._outside = None
+
+
+def enter(order: dict[str, Any], ports: list[int]) -> list[socket.socket]:
+    """Enter a new network as the order says, and nothing else. Answers what ``Way.settle`` does."""
+    way = Way(order, None)
+    way.look_outside()
+    steps.take(way.entering(0))
+    return way.settle(ports)
 
 
 def listen(ports: list[int]) -> list[socket.socket]:

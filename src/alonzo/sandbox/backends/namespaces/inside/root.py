@@ -1,6 +1,6 @@
 """The root folder that a sandbox sees: a fresh one in its own mount namespace.
 
-``enter`` moves the shared parts of the maker's root (``template.py``) into it, and adds ``/proc``
+``Root`` moves the shared parts of the maker's root (``template.py``) into it, and adds ``/proc``
 and ``/tmp``; ``attach_all`` shows the mounts that one sandbox alone has.
 """
 
@@ -9,7 +9,12 @@ from __future__ import annotations
 import os
 import stat
 
+from . import steps
 from . import syscalls as sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .steps import Step
 
 #: Folders of programs and libraries; where the host has a link (``/lib -> usr/lib``), so do we.
 SYSTEM_FOLDERS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -73,7 +78,12 @@ NEXT_ROOT = "/next"
 ROOT_OPTIONS = "mode=755,size=4m,nr_inodes=4096"
 
 
+#: A process sees those that it may look into. That leaves out pid 1, ours.
+_PROC_OPTIONS = "hidepid=2"
+
 _READ_ONLY = sys.MS_BIND | sys.MS_REMOUNT | sys.MS_RDONLY | sys.MS_NOSUID | sys.MS_NODEV
+
+_REMOUNT_TMP = sys.MS_REMOUNT | sys.MS_NOSUID | sys.MS_NODEV
 
 #: Files and folders that ``/tmp`` holds for each MiB of its size: as many as ext4 would give it.
 #: A file costs the kernel about 1 KiB beside its content, which no size counts.
@@ -94,45 +104,65 @@ class RootPlan:
 
 def mount_proc(folder: str) -> None:
     """Show the processes of our pid namespace."""
-    # hidepid=2: a process sees those that it may look into. That leaves out pid 1, ours.
     flags = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC
-    sys.mount("proc", folder, "proc", flags, "hidepid=2")
+    sys.mount("proc", folder, "proc", flags, _PROC_OPTIONS)
 
 
-def enter(plan: RootPlan, shared: list[str], masked: list[tuple[str, str]]) -> None:
-    """Make one sandbox's root and live in it. The caller has just got its own mount namespace.
+class Root:
+    """How every sandbox of one maker makes its root: steps, made in the maker's own root.
 
     ``shared`` are the maker's own mounts, which go where they are; ``masked`` is of ``masks``.
     """
+
+    def __init__(self, shared: list[str], masked: list[tuple[str, str]]) -> None:
+        self._before = _building(shared)
+        self._after = [steps.mount(None, "/", flags=_READ_ONLY), *_masking(masked)]
+
+    def enter(self, plan: RootPlan) -> None:
+        """Make one sandbox's root and live in it, in a mount namespace of its own."""
+        steps.take(self._before)
+        _write_own_etc(plan)
+        steps.take(self._after)
+
+
+def _building(shared: list[str]) -> list[Step]:
     root = NEXT_ROOT
-    sys.mount("tmpfs", root, "tmpfs", sys.MS_NOSUID | sys.MS_NODEV, ROOT_OPTIONS)
+    flags = sys.MS_NOSUID | sys.MS_NODEV
+    made: set[str] = set()
+    found = [steps.mount("tmpfs", root, "tmpfs", flags, ROOT_OPTIONS)]
     for name in _EMPTY_FOLDERS:
-        os.mkdir(f"{root}/{name}")
+        found += _folders(f"/{name}", made)
     for name in SYSTEM_FOLDERS:
         if os.path.islink(f"/{name}"):
-            os.symlink(os.readlink(f"/{name}"), f"{root}/{name}")
+            found.append(steps.link(os.readlink(f"/{name}"), f"{root}/{name}"))
         elif os.path.isdir(f"/{name}"):
-            os.makedirs(f"{root}/{name}", exist_ok=True)
-            sys.mount(f"/{name}", f"{root}/{name}", flags=sys.MS_MOVE)
-    for name in ("etc", "dev"):
-        sys.mount(f"/{name}", f"{root}/{name}", flags=sys.MS_MOVE)
+            found += _folders(f"/{name}", made)
+            found.append(steps.mount(f"/{name}", f"{root}/{name}", flags=sys.MS_MOVE))
+    found += [
+        steps.mount(f"/{name}", f"{root}/{name}", flags=sys.MS_MOVE) for name in ("etc", "dev")
+    ]
     for target in shared:
-        make_place(root + target, like=target)
-        sys.mount(target, root + target, flags=sys.MS_MOVE)
-    mount_proc(f"{root}/proc")
-    sys.mount(
-        "tmpfs",
-        f"{root}/tmp",  # noqa: S108 - the sandbox's own
-        "tmpfs",
-        sys.MS_NOSUID | sys.MS_NODEV,
-        f"mode=1777,{_tmp_options(1)}",
-    )
-    # From here on no path can lead out of the sandbox, whatever links its mounts hold.
-    sys.pivot_root(root)
-    _write_own_etc(plan)
-    sys.mount(None, "/", flags=_READ_ONLY)
-    # Last: a bind takes the read-only flag of the mount that it shows a part of.
-    mask_proc(masked)
+        if stat.S_ISDIR(os.stat(target).st_mode):
+            found += _folders(target, made)
+        else:
+            found += [*_folders(os.path.dirname(target), made), steps.make_file(root + target)]
+        found.append(steps.mount(target, root + target, flags=sys.MS_MOVE))
+    return [
+        *found,
+        steps.mount("proc", f"{root}/proc", "proc", flags | sys.MS_NOEXEC, _PROC_OPTIONS),
+        steps.mount("tmpfs", f"{root}/tmp", "tmpfs", flags, f"mode=1777,{_tmp_options(1)}"),  # noqa: S108 - the sandbox's own
+        # From here on no path can lead out of the sandbox, whatever links its mounts hold.
+        *steps.pivot_root(root),
+    ]
+
+
+def _folders(path: str, made: set[str]) -> list[Step]:
+    """Steps that make the folder ``path`` of the next root, and those above it, once."""
+    if path in ("", "/") or path in made:
+        return []
+    above = _folders(os.path.dirname(path), made)
+    made.add(path)
+    return [*above, steps.make_folder(NEXT_ROOT + path)]
 
 
 def mount_tmp(mib: int) -> None:
@@ -144,8 +174,8 @@ def mount_tmp(mib: int) -> None:
 
 def size_tmp(mib: int) -> None:
     """Give ``/tmp`` its size."""
-    flags = sys.MS_REMOUNT | sys.MS_NOSUID | sys.MS_NODEV
-    sys.mount(None, "/tmp", flags=flags, options=_tmp_options(mib))  # noqa: S108 - the sandbox's own
+    options = _tmp_options(mib)
+    steps.take((steps.mount(None, "/tmp", flags=_REMOUNT_TMP, options=options),))  # noqa: S108 - the sandbox's own
 
 
 def _tmp_options(mib: int) -> str:
@@ -163,7 +193,7 @@ def attach_all(targets: list[str], trees: list[int]) -> None:
                     sys.mount(None, "/", flags=_READ_ONLY & ~sys.MS_RDONLY)
                     writable = True
                 make_place(target, like=trees[at])
-            sys.move_mount(trees[at], target)
+            steps.take((steps.move_mount(trees[at], target),))
     finally:
         if writable:
             sys.mount(None, "/", flags=_READ_ONLY)
@@ -192,10 +222,16 @@ def masks() -> list[tuple[str, str]]:
 
 def mask_proc(masked: list[tuple[str, str]]) -> None:
     """Hide what ``masked`` names in /proc, and let nobody set anything there."""
-    for source, path in masked:
-        sys.mount(source, path, flags=sys.MS_BIND)
-    sys.mount("/proc/sys", "/proc/sys", flags=sys.MS_BIND)
-    sys.mount_setattr("/proc/sys", sys.MOUNT_ATTR_RDONLY)
+    steps.take(_masking(masked))
+
+
+def _masking(masked: list[tuple[str, str]]) -> list[Step]:
+    """A bind takes the read-only flag of the mount that it shows a part of: not before that is."""
+    return [
+        *(steps.mount(source, path, flags=sys.MS_BIND) for source, path in masked),
+        steps.mount("/proc/sys", "/proc/sys", flags=sys.MS_BIND),
+        steps.mount_read_only("/proc/sys"),
+    ]
 
 
 def _write_own_etc(plan: RootPlan) -> None:

@@ -62,7 +62,7 @@ _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
 _OPEN_TREE_CLONE = 1
 _MOVE_MOUNT_F_EMPTY_PATH = 4
-_SECCOMP_MODE_FILTER = 2
+SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAPABILITIES_MAX = 64
 _EINVAL = 22
@@ -71,7 +71,7 @@ _NR_PIDFD_OPEN = 434
 _NR_CLONE = {"x86_64": 56, "aarch64": 220}
 _NR_CLONE3 = 435
 _NR_OPEN_TREE = 428
-_NR_MOVE_MOUNT = 429
+NR_MOVE_MOUNT = 429
 _NR_CLOSE_RANGE = 436
 _NR_MOUNT_SETATTR = 442
 _NR_KEYCTL = {"x86_64": 250, "aarch64": 219}
@@ -183,9 +183,14 @@ def umount_detached(target: str) -> None:
 def pivot_root(new_root: str) -> None:
     """Make ``new_root`` (a mount point) the root, and let go of the old one and all below it."""
     os.chdir(new_root)
-    _syscall(_NR_PIVOT_ROOT[os.uname().machine], f"pivot_root to {new_root}", b".", b".")
+    _syscall(pivot_root_number(), f"pivot_root to {new_root}", b".", b".")
     umount_detached(".")
     os.chdir("/")
+
+
+def pivot_root_number() -> int:
+    """The number of ``pivot_root(2)`` here."""
+    return _NR_PIVOT_ROOT[os.uname().machine]
 
 
 def open_tree(path: str) -> int:
@@ -203,7 +208,7 @@ def open_mount(path: str) -> int:
 def move_mount(descriptor: int, target: str) -> None:
     """Attach a detached tree at ``target``. A symbolic link there is not followed."""
     _syscall(
-        _NR_MOVE_MOUNT,
+        NR_MOVE_MOUNT,
         f"move_mount to {target}",
         descriptor,
         b"",
@@ -218,13 +223,21 @@ def mount_setattr(where: int | str, attributes: int) -> None:
 
     From then on it is private, too: what is mounted in it shows up nowhere else.
     """
+    number, *arguments = mount_setattr_arguments(where, attributes)
+    _syscall(number, f"mount_setattr {where}", *arguments)
+
+
+def mount_setattr_arguments(
+    where: int | str, attributes: int
+) -> tuple[int, int, bytes, int, ctypes.Array[ctypes.c_char], int]:
+    """The number of the system call, and what it takes."""
     fields = struct.pack("=QQQQ", attributes, 0, MS_PRIVATE, 0)
     value = ctypes.create_string_buffer(fields, 32)
     if isinstance(where, int):
         start, path, flags = where, b"", _AT_RECURSIVE | _AT_EMPTY_PATH
     else:
         start, path, flags = _AT_FDCWD, os.fsencode(where), _AT_RECURSIVE
-    _syscall(_NR_MOUNT_SETATTR, f"mount_setattr {where}", start, path, flags, value, 32)
+    return _NR_MOUNT_SETATTR, start, path, flags, value, 32
 
 
 def close_range(first: int, last: int) -> None:
@@ -260,9 +273,14 @@ def set_no_new_privileges() -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs")
 
 
+def pidfd_of(pid: int) -> int:
+    """A descriptor of a process, closed on exec."""
+    return _syscall(_NR_PIDFD_OPEN, "pidfd_open", pid, 0)
+
+
 def pidfd_of_self() -> int:
     """A descriptor of this process, closed on exec."""
-    return _syscall(_NR_PIDFD_OPEN, "pidfd_open", os.getpid(), 0)
+    return pidfd_of(os.getpid())
 
 
 def leave_session_keyring() -> None:
@@ -309,25 +327,38 @@ def forget_ambient_capabilities() -> None:
 
 
 def _capset(bits: int, inheritable: int) -> None:
+    _check(_libc.capset(*capset_arguments(bits, inheritable)), "capset")
+
+
+def capset_arguments(
+    bits: int, inheritable: int
+) -> tuple[ctypes.Array[ctypes.c_char], ctypes.Array[ctypes.c_char]]:
+    """What ``capset(2)`` takes, to have ``bits`` effective and permitted."""
     low, high = bits & 0xFFFFFFFF, bits >> 32
     later = (inheritable & 0xFFFFFFFF, inheritable >> 32)
     header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
     fields = struct.pack("=6I", low, low, later[0], high, high, later[1])
-    data = ctypes.create_string_buffer(fields, 24)
-    _check(_libc.capset(header, data), "capset")
+    return header, ctypes.create_string_buffer(fields, 24)
 
 
 def install_filter(program: bytes) -> None:
     """Put a seccomp filter (8-byte instructions) on this process and its children, for good."""
-    code = ctypes.create_string_buffer(program, len(program))
-    # struct sock_fprog: a 16-bit length, padding, and a pointer at its natural alignment.
-    head = ctypes.create_string_buffer(
-        struct.pack("@HP", len(program) // 8, ctypes.addressof(code)), struct.calcsize("@HP")
-    )
+    head = filter_argument(program)
     _check(
-        _libc.prctl(PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(head), 0, 0),
+        _libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(head), 0, 0),
         "install the seccomp filter",
     )
+
+
+class _Filter(ctypes.Structure):
+    """``struct sock_fprog``: a 16-bit length, padding, and a pointer at its natural alignment."""
+
+    _fields_ = (("length", ctypes.c_uint16), ("code", ctypes.c_char_p))
+
+
+def filter_argument(program: bytes) -> ctypes.Structure:
+    """What ``prctl(2)`` takes as a filter; it keeps ``program`` alive."""
+    return _Filter(len(program) // 8, program)
 
 
 def signal_descriptor(number: int) -> int:

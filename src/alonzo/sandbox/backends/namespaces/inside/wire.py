@@ -24,6 +24,15 @@ DESCRIPTORS_MAX = 250
 _SPACE = socket.CMSG_SPACE(DESCRIPTORS_MAX * array.array("i").itemsize)
 
 
+#: As plain numbers: what is no enumeration is in fewer places.
+_SOCKET, _RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
+_NO_SIGNAL, _CLOSED_ON_EXEC = int(socket.MSG_NOSIGNAL), int(socket.MSG_CMSG_CLOEXEC)
+
+#: ``json.dumps`` and ``json.loads`` without what they look at before they begin.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
+
+
 class MessageTooLongError(Exception):
     """The message does not fit one packet."""
 
@@ -33,32 +42,38 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def send(peer: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+def send(peer: socket.SocketType, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
     """Send one message.
 
     Raises:
         MessageTooLongError: it, or the list of descriptors, is beyond the limit.
         OSError: the peer is gone, or (non-blocking) its queue is full.
     """
-    data = json.dumps(message, separators=(",", ":")).encode()
+    send_encoded(peer, _encode(message).encode(), descriptors)
+
+
+def send_encoded(peer: socket.SocketType, data: bytes, descriptors: Sequence[int] = ()) -> None:
+    """The same of a message that is JSON already."""
     if len(data) > MESSAGE_BYTES_MAX or len(descriptors) > DESCRIPTORS_MAX:
         raise MessageTooLongError(f"{len(data)} bytes, {len(descriptors)} descriptors")
-    rights = array.array("i", descriptors)
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if descriptors else []
-    peer.sendmsg([data], ancillary, socket.MSG_NOSIGNAL)
+    if descriptors:
+        rights = array.array("i", descriptors)
+        peer.sendmsg([data], [(_SOCKET, _RIGHTS, rights)], _NO_SIGNAL)
+    else:
+        peer.send(data, _NO_SIGNAL)
 
 
-def receive(peer: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+def receive(peer: socket.SocketType) -> tuple[dict[str, Any], list[int]] | None:
     """The next message and its descriptors (closed on exec), or None at the end of the stream.
 
     Raises:
         OSError: nothing is there (non-blocking), or the connection broke.
         ValueError: the peer, foreign code, sent what is no message; its descriptors are closed.
     """
-    data, ancillary, _, _ = peer.recvmsg(MESSAGE_BYTES_MAX + 1, _SPACE, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, _, _ = peer.recvmsg(MESSAGE_BYTES_MAX + 1, _SPACE, _CLOSED_ON_EXEC)
     descriptors: list[int] = []
     for level, kind, payload in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+        if level == _SOCKET and kind == _RIGHTS:
             rights = array.array("i")
             rights.frombytes(payload[: len(payload) - len(payload) % rights.itemsize])
             descriptors.extend(rights)
@@ -74,10 +89,12 @@ def receive(peer: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
 
 def _decoded(data: bytes) -> dict[str, Any] | None:
     try:
-        message: dict[str, Any] = json.loads(data)
+        text = data.decode()
+        message: dict[str, Any]
+        message, end = _decode(text)
     except (ValueError, RecursionError):
         return None
-    return message if isinstance(message, dict) else None  # pyright: ignore[reportUnnecessaryIsInstance] - it is what anybody wrote
+    return message if isinstance(message, dict) and end == len(text) else None  # pyright: ignore[reportUnnecessaryIsInstance] - it is what anybody wrote
 
 
 def close_all(descriptors: Sequence[int]) -> None:

@@ -134,7 +134,7 @@ class ReadyNetworks:
 
 def _made(name: str, order: dict[str, Any], ports: list[int]) -> ReadyNetwork:
     """Make one, and stay in it: for a thread that ends."""
-    sockets = inside.enter(order, ports, 0, None)
+    sockets = inside.enter(order, ports)
     try:
         namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
