@@ -7,7 +7,8 @@ import pytest
 from alonzo.daemon import catalog
 from alonzo.daemon.config import Config
 from alonzo.runtimes import sdks
-from alonzo.testing.functions import deploy
+from alonzo.testing.functions import PYTHON_RUNTIME, deploy
+from alonzo.testing.waiting import eventually
 
 KNOWN = catalog.runtimes(Config(Path("/nonexistent")))
 # What a platform with a tools folder of its own finds: nothing that was installed into the user's.
@@ -34,6 +35,22 @@ def handler(event, context):
         "refused": refused,
         "missing": missing,
     }
+"""
+
+COMPILED = """
+import sys
+
+compiled = []
+
+def hook(event, args):
+    if event == "compile" and str(args[1]).startswith("/var/"):
+        compiled.append(args[1])
+
+sys.addaudithook(hook)
+import boto3, logging
+
+def handler(event, context):
+    return len(compiled)
 """
 
 USES = {
@@ -67,6 +84,28 @@ def test_boto3_is_there_and_nothing_else_of_the_daemon_s(function, python):
     }
 
 
+def test_boto3_is_compiled_already_for_the_python_that_the_platform_runs_on(function):
+    assert function(COMPILED, Timeout=20, MemorySize=512).invoke().json == 0
+
+
+@pytest.mark.parametrize("python", [n for n in with_boto3() if n != PYTHON_RUNTIME][-1:])
+def test_boto3_is_compiled_once_for_another_python_than_the_platform_s(
+    tools_platform, function_name, python, request
+):
+    client = tools_platform.client("lambda")
+    request.addfinalizer(client.close)
+    function = deploy(client, function_name, COMPILED, Runtime=python, Timeout=20, MemorySize=512)
+    assert function.invoke().json > 100
+
+    def compiled_in_a_new_environment():
+        client.update_function_configuration(FunctionName=function_name, Description=next(texts))
+        client.get_waiter("function_updated_v2").wait(FunctionName=function_name)
+        return function.invoke().json
+
+    texts = map(str, range(1000))
+    eventually(lambda: compiled_in_a_new_environment() == 0, within_s=40)
+
+
 def test_a_function_s_own_copy_wins(function):
     files = {
         "boto3.py": "OWN = True",
@@ -77,11 +116,11 @@ def test_a_function_s_own_copy_wins(function):
 
 
 @pytest.fixture(scope="module")
-def node_platform(tmp_path_factory):
-    """A platform whose tools folder holds an SDK for JavaScript."""
+def tools_platform(tmp_path_factory):
+    """A platform whose tools folder is its own, and holds nothing but an SDK for JavaScript."""
     from alonzo.testing.daemon import DaemonProcess
 
-    folder = tmp_path_factory.mktemp("node-sdk")
+    folder = tmp_path_factory.mktemp("own-tools")
     modules = folder / "tools/nodejs-sdk/node_modules"
     for name, text in {
         "@aws-sdk/client-shop": "exports.answer = require('@smithy/base').base + 1;",
@@ -98,9 +137,9 @@ def node_platform(tmp_path_factory):
 @pytest.mark.parametrize("nodejs", runnable("nodejs", ON_PATH))
 @pytest.mark.parametrize("module", ["cjs", "esm"])
 def test_the_javascript_sdk_is_found_once_installed(
-    node_platform, function_name, nodejs, module, request
+    tools_platform, function_name, nodejs, module, request
 ):
-    client = node_platform.client("lambda")
+    client = tools_platform.client("lambda")
     request.addfinalizer(client.close)
     options = {"Runtime": nodejs, "Handler": f"{module}.handler", "Timeout": 10}
     assert deploy(client, function_name, USES, **options).invoke().json == [42, 41]

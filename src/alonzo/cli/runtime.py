@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -200,6 +201,7 @@ def _host(places: SearchPlaces) -> installs.Host:
         npm=_npm(places, path),
         uv=shutil.which("uv", path=path),
         pyenv=pyenv,
+        machine=platform.machine(),
         pythons={
             version: interpreter
             for version, interpreter in _pythons(places).items()

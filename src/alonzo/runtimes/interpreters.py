@@ -45,6 +45,7 @@ class SearchPlaces:
     ``extra`` are further folders of installations, first of all the one that
     ``alonzo runtime install`` fills. ``base_prefix`` is the prefix of the interpreter that runs the
     daemon, never a virtual environment's. ``dotnet_root`` is what ``DOTNET_ROOT`` names.
+    ``compiled`` is where compiled copies of Python packages are kept (``compiled.py``).
     """
 
     path: tuple[Path, ...] = ()
@@ -52,6 +53,7 @@ class SearchPlaces:
     base_prefix: Path | None = None
     extra: tuple[Path, ...] = ()
     dotnet_root: Path | None = None
+    compiled: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +157,18 @@ class Nodes:
 
 #: Imports the bootstrap, as proof that it can, and so that its compiled form is there from now on
 #: (if we may write to our own folder), then prints the version.
-_TRY_BOOTSTRAP = (
-    f"import sys; sys.path.insert(0, {str(BOOTSTRAPS / 'python')!r}); "
-    "import bootstrap, _alonzo_errors, _alonzo_logging, _alonzo_parked, _alonzo_plain, "
-    "_alonzo_streaming; "
-    "print('%d.%d.%d' % sys.version_info[:3])"
-)
+_TRY_BOOTSTRAP = f"""
+import sys
+sys.path.insert(0, {str(BOOTSTRAPS / "python")!r})
+import bootstrap, start
+import _alonzo_errors, _alonzo_logging, _alonzo_parked, _alonzo_plain, _alonzo_snapshot
+import _alonzo_streaming
+try:
+    import snapshot_restore_py
+except ImportError:
+    pass  # Before 3.12 it says that it is not there. It is compiled by then.
+print("%d.%d.%d" % sys.version_info[:3])
+"""
 _VERSION_IN_PATH = re.compile(r"/v(\d+)\.\d+\.\d+(?:/|$)")
 
 

@@ -1,4 +1,7 @@
-"""Node.js: our own bootstrap on an interpreter of the host or of a wheel."""
+"""Node.js: our own bootstrap on an interpreter of the host or of a wheel.
+
+Its heap is fixed when Node.js starts, so one that is parked serves functions of one memory size.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,21 @@ if TYPE_CHECKING:
 
 #: The oldest major version that the bootstrap runs on.
 OLDEST_MAJOR = 18
-#: The oldest major version that comes as a wheel.
-OLDEST_WHEEL = 20
+#: The major versions that come as a wheel; others come through npm.
+WHEELS = (20, 22, 24)
+#: As on AWS: nine tenths of the memory are for what lives long, and ``gc()`` is there. Without a
+#: size Node.js takes the host's memory for its own, and is killed before it looks for garbage. A
+#: shell, because only the process's own variables say how large it may be. It sets none: one of
+#: the function's may have any name.
+_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+_SIZED = f"""\
+unset PWD OLDPWD SHLVL
+exec "$0" --expose-gc --max-http-header-size=81920 \
+"--max-semi-space-size=$(({_SIZE} / 20))" "--max-old-space-size=$(({_SIZE} - {_SIZE} / 10))" "$@"
+"""
+#: What a waiting one takes of the host's memory: its own pages, and those of its sandbox.
+_PARKED_BYTES = 12 << 20
+
 #: Not ``NODE_`` as a whole: ``NODE_ENV`` is every third function's, and nothing to Node.js itself.
 #: ``NODE_PATH`` is read again by the bootstrap. Source: ``node(1)``, environment.
 START_VARIABLES = (
@@ -73,14 +89,13 @@ class NodejsFamily:
             )
         interpreter = self._nodes.find(major)
         if interpreter is None:
-            install = f"run `alonzo runtime install {identifier}`, or "
             raise RuntimeUnavailableError(
                 f"{identifier} needs Node.js {major}, which this host does not have: "
-                f"{install if int(major) >= OLDEST_WHEEL else ''}have that `node` on PATH."
+                f"run `alonzo runtime install {identifier}`, or have that `node` on PATH."
             )
         sdk = nodejs_sdk(self._extra)
         return Launch(
-            argv=(interpreter.inside, f"{RUNTIME_ROOT}/bootstrap.cjs"),
+            argv=("/bin/sh", "-c", _SIZED, interpreter.inside, f"{RUNTIME_ROOT}/bootstrap.cjs"),
             link=Link.FRAMED,
             paths=(
                 interpreter.visible,
@@ -102,4 +117,6 @@ class NodejsFamily:
             version_name=f"nodejs:{major}.v1",
             parks=True,
             start_variables=START_VARIABLES,
+            parks_with=(_SIZE,),
+            parked_bytes=_PARKED_BYTES,
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from alonzo.runtimes.base import Launch, Link, RuntimeUnavailableError, VisiblePath
+from alonzo.runtimes.compiled import CompiledCopies, Sources
 from alonzo.runtimes.identifiers import of_family
 from alonzo.runtimes.interpreters import BOOTSTRAPS, RUNTIME_ROOT
-from alonzo.runtimes.sdks import python_sdk
+from alonzo.runtimes.sdks import PYTHON_TARGET, python_sdk
 from alonzo.runtimes.start_variables import C_LIBRARY, OPENSSL
 
 if TYPE_CHECKING:
@@ -27,10 +29,13 @@ class PythonFamily:
 
     name = "python"
 
-    def __init__(self, pythons: Pythons, extra: tuple[Path, ...] = ()) -> None:
-        """``extra`` is where AWS's SDK may be, as in ``SearchPlaces``."""
+    def __init__(
+        self, pythons: Pythons, extra: tuple[Path, ...] = (), compiled: Path | None = None
+    ) -> None:
+        """``extra`` is where AWS's SDK may be; both folders are those of ``SearchPlaces``."""
         self._pythons = pythons
         self._extra = extra
+        self._copies = CompiledCopies(compiled)
 
     @property
     def identifiers(self) -> tuple[RuntimeIdentifier, ...]:
@@ -56,15 +61,25 @@ class PythonFamily:
                 f"{identifier} needs Python {version}, which this host does not have: run "
                 f"`alonzo runtime install {identifier}`, or have `python{version}` on PATH."
             )
-        sdk = python_sdk(version, self._extra)
+        own = VisiblePath(BOOTSTRAPS / "python", RUNTIME_ROOT)
+        sources = [
+            Sources(root, paths, interpreter.executable, version)
+            for root, paths in (
+                (RUNTIME_ROOT, (own,)),
+                (PYTHON_TARGET, python_sdk(version, self._extra)),
+            )
+        ]
+        shown = [path for each in sources for path in self._copies.shown(each)]
+        wanted = [each for each in sources if self._copies.wants(each)]
         return Launch(
             # -s: no packages of the user's home, which is no part of the function.
             argv=(interpreter.inside, "-s", f"{RUNTIME_ROOT}/start.py"),
             link=Link.FRAMED,
-            paths=(interpreter.visible, VisiblePath(BOOTSTRAPS / "python", RUNTIME_ROOT), *sdk),
+            paths=(interpreter.visible, *shown),
             environment={"PYTHONPATH": RUNTIME_ROOT, "PWD": "/var/task", "SHLVL": "0"},
             version_name=f"python:{version}.v1",
             parks=True,
             preloads="_alonzo_parked",
             start_variables=START_VARIABLES,
+            improve=functools.partial(self._copies.make, wanted) if wanted else None,
         )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def families(places: SearchPlaces) -> tuple[RuntimeFamily, ...]:
     """Every family, looking for interpreters in ``places``. Starts nothing."""
     return (
-        PythonFamily(Pythons(places), places.extra),
+        PythonFamily(Pythons(places), places.extra, places.compiled),
         NodejsFamily(Nodes(places), places.extra),
         RubyFamily(Rubies(places)),
         JavaFamily(Jvms(places)),

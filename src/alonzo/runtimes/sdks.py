@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from alonzo.runtimes.base import VisiblePath
@@ -108,15 +108,33 @@ def _beside_us(version: str) -> tuple[VisiblePath, ...]:
     minor = int(version.removeprefix("3."))
     paths: list[VisiblePath] = []
     for distribution, name in PYTHON_PACKAGES.items():
-        try:
-            found = metadata.distribution(distribution)
-        except metadata.PackageNotFoundError:
+        spec = find_spec(name.removesuffix(".py"))
+        if spec is None or spec.origin is None:
             return ()
-        source = Path(str(found.locate_file(name)))
-        if not admits(found.metadata["Requires-Python"] or "", minor) or not _usable(source):
+        module = Path(spec.origin)
+        folder = module.parent if module.name == name else module.parents[1]
+        source = folder / name
+        if not admits(_requirement(folder, distribution), minor) or not _usable(source):
             return ()
         paths.append(VisiblePath(source, f"{PYTHON_TARGET}/{name}"))
+        # A folder shows its bytecode too; a file alone would be compiled in each environment.
+        bytecode = f"__pycache__/{source.stem}.cpython-3{minor}.pyc"
+        if source.is_file() and _usable(source.parent / bytecode):
+            paths.append(VisiblePath(source.parent / bytecode, f"{PYTHON_TARGET}/{bytecode}"))
     return tuple(paths)
+
+
+def _requirement(folder: Path, distribution: str) -> str:
+    """The ``Requires-Python`` of what is installed in a folder; empty where it says nothing.
+
+    ``importlib.metadata`` would tell as well, for 0.6 MiB.
+    """
+    name = distribution.replace("-", "_")
+    for file in folder.glob(f"{name}-*.dist-info/METADATA"):
+        head = file.read_text("utf-8").partition("\n\n")[0]
+        found = re.search(r"^Requires-Python:(.*)$", head, re.MULTILINE)
+        return "" if found is None else found[1].strip()
+    return ""
 
 
 def admits(requirement: str, minor: int) -> bool:

@@ -12,9 +12,10 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -265,16 +266,33 @@ def start(tmp_path: Path, way: str) -> Iterator[Start]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """``python`` and ``nodejs`` stand for every identifier that this host can run."""
+    """``python`` and ``nodejs`` stand for every identifier that this host can run.
+
+    With ``start`` each is started in every way. For those between the oldest and the newest the
+    way that the platform prefers is enough outside ``make test-all``.
+    """
     for family in ("python", "nodejs"):
         if family in metafunc.fixturenames:
             found = runnable(family)
             assert found, f"no {family} on this host"
-            metafunc.parametrize(family, found)
-            if "start" in metafunc.fixturenames:
-                launch = host_runtimes().launch(found[0], FUNCTIONS)
-                n_ways = 3 if launch.preloads else 2 if launch.parks else 1
-                metafunc.parametrize("way", WAYS[:n_ways])
+            if "start" not in metafunc.fixturenames:
+                metafunc.parametrize(family, found)
+                continue
+            launch = host_runtimes().launch(found[0], FUNCTIONS)
+            ways = WAYS[: 3 if launch.preloads else 2 if launch.parks else 1]
+            metafunc.parametrize((family, "way"), in_ways(found, ways))
+
+
+def in_ways(versions: Sequence[str], ways: Sequence[str]) -> list[Any]:
+    """Every version with every way, the last of which the platform prefers; some are nightly."""
+    ends = (versions[0], versions[-1])
+    return [
+        pytest.param(
+            *(version, way), marks=() if version in ends or way == ways[-1] else pytest.mark.nightly
+        )
+        for version in versions
+        for way in ways
+    ]
 
 
 def runnable(family: str) -> list[str]:

