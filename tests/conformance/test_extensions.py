@@ -11,6 +11,7 @@ HELLO = """
 import os, time
 started = open("/tmp/order").read().split() if os.path.exists("/tmp/order") else []
 def handler(event, context):
+    if "exit" in event: os._exit(event["exit"])
     if "sleep" in event: time.sleep(event["sleep"])
     if "print" in event: print(event["print"])
     if "read" in event: return open(event["read"]).read()
@@ -196,12 +197,19 @@ def test_who_does_not_end_in_time_is_ended(world):
     world(scenario, {"stubborn": TALKING})
 
 
-def test_a_timeout_is_told_to_extensions_and_everything_starts_anew(world):
+@pytest.mark.parametrize(
+    ("event", "error_type", "reason"),
+    [
+        (b'{"sleep": 30}', "Sandbox.Timedout", "timeout"),
+        (b'{"exit": 3}', "Runtime.ExitError", "failure"),
+    ],
+)
+def test_why_everything_starts_anew_is_told_to_extensions(world, event, error_type, reason):
     async def scenario(world):
-        outcome = await world.invoke(b'{"sleep": 30}', timeout_s=1)
-        assert outcome.error_type == "Sandbox.Timedout"
+        outcome = await world.invoke(event, timeout_s=1)
+        assert outcome.error_type == error_type
         await until(lambda: printed(world, "SHUTDOWN"))
-        assert printed(world, "SHUTDOWN")[0]["shutdownReason"] == "timeout"
+        assert printed(world, "SHUTDOWN")[0]["shutdownReason"] == reason
         await until(lambda: states(world) == ["DOWN"])
         assert result(await world.invoke(timeout_s=1))["event"] == {}
         await until(lambda: len(printed(world, "INVOKE")) == 2)

@@ -6,19 +6,19 @@ The rows are in ``alonzo.testing.lambda_errors``; ``docs/lambda-errors.md`` show
 import json
 
 import botocore.config
-import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import INVOKE_OPERATIONS
+from alonzo.testing.clients import botocore_session, make_client
 from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, deploy, package
 from alonzo.testing.lambda_errors import ERRORS
 from alonzo.testing.lambda_errors.apart import accounted
 from alonzo.testing.lambda_errors.rows import QUEUE, REGION, ROLE, ZIP
 
 IMPLEMENTED = {*OPERATIONS, *INVOKE_OPERATIONS}
-MODEL = botocore.session.Session().get_service_model("lambda")
+MODEL = botocore_session().get_service_model("lambda")
 QUICK = {"Delay": 0.02, "MaxAttempts": 500}
 PROFILE = f"arn:aws:signer:{REGION}:000000000000:/signing-profiles/p/0123456789"
 
@@ -31,7 +31,7 @@ def settled(client, name):
 def client(platform):
     """It sends what it is given, and keeps the body of the last answer."""
     key_id, secret = platform.root_key()
-    made = botocore.session.Session().create_client(
+    made = make_client(
         "lambda",
         REGION,
         endpoint_url=platform.endpoint,

@@ -6,6 +6,7 @@ What hostile code comes to there is in ``test_attacks.py``.
 import importlib.metadata
 import os
 import re
+import shutil
 import sysconfig
 from pathlib import Path
 
@@ -98,6 +99,42 @@ def test_java_is_parked_and_taken_to_its_folder(platform, function, tmp_path):
     found = places.invoke().json
     assert (found["io"], found["nio"], found["kernel"]) == ("here", "here", "/var/task")
     assert (found["child"], found["parked"]) == ("/var/task\n0022\n", True)
+
+
+@pytest.mark.parametrize("language", ["python", "java"])
+def test_a_version_that_cannot_be_forked_is_prepared_and_restored(
+    platform, function, tmp_path, language
+):
+    known = catalog.runtimes(Config(Path("/nonexistent")))
+    names = ("java25", "java21", "java17", "java11")
+    if language == "python":
+        # Those in root's home are for root.
+        names = [f"python3.{minor}" for minor in (14, 13, 12) if shutil.which(f"python3.{minor}",
+                 path="/usr/local/bin:/usr/bin")]  # fmt: skip
+    runtime = next((name for name in names if known.unavailable(name) is None), None)
+    if runtime is None or oldest_compiler() is None:
+        pytest.skip(f"no {language} with SnapStart for everybody on this host")
+    source = "from snapshot_restore_py import *\norder = []\n"
+    source += "register_before_snapshot(order.append, 'beforeCheckpoint')\n"
+    source += "register_after_restore(order.append, 'afterRestore')\n"
+    source += "def handler(event, context): return {'order': order}"
+    if language == "java":
+        source = compile_into(tmp_path, [FUNCTIONS / "java/example/Restored.java"])
+    made = function(
+        source, Runtime=runtime, MemorySize=256, Timeout=10,
+        Handler="example.Restored" if language == "java" else "handler.handler",
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )  # fmt: skip
+    client = platform.client("lambda")
+    client.publish_version(FunctionName=made.name)
+    client.get_waiter("published_version_active").wait(
+        FunctionName=made.name, Qualifier="1", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300}
+    )
+    outcome = made.invoke({}, Qualifier="1", LogType="Tail")
+    order = [each.split()[0] for each in outcome.json["order"]]
+    assert order == sorted(order, reverse=True)
+    assert set(order) == {"beforeCheckpoint", "afterRestore"}
+    assert "\tRestore Duration: " in outcome.log
 
 
 def test_what_a_function_prints_is_in_the_tail_and_in_the_log(platform, function):

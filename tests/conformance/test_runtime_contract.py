@@ -4,6 +4,7 @@ The functions are ``tests/functions/<family>/<what>/``; a family joins in with i
 The link is our own channel, or one of AWS's own clients over the HTTP Runtime API.
 """
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -115,8 +116,22 @@ def built_node_client(place):
     return folder
 
 
+@pytest.fixture(scope="session")
+def java_classes(tmp_path_factory):
+    """Answers the classes of ``tests/functions/java/<what>``, which are compiled once for all."""
+
+    @functools.cache
+    def classes(what):
+        place = compile_into(
+            tmp_path_factory.mktemp(what), (FUNCTIONS / "java" / what).glob("*.java")
+        )
+        return {path.name: path.read_bytes() for path in place.glob("*.class")}
+
+    return classes
+
+
 @pytest.fixture
-def deploy(function, runtime, tmp_path, request):
+def deploy(function, runtime, java_classes, tmp_path, request):
     """Deploys ``tests/functions/<family>/<what>`` on the runtime."""
 
     def deploy(what, **configuration):
@@ -131,8 +146,7 @@ def deploy(function, runtime, tmp_path, request):
         if family == "java":
             if oldest_compiler() is None:
                 pytest.skip("no Java compiler on this host")
-            classes = compile_into(tmp_path, folder.glob("*.java"))
-            files = {path.name: path.read_bytes() for path in classes.glob("*.class")}
+            files = java_classes(what)
             configuration = {"Handler": JAVA_HANDLERS[what], "MemorySize": 256, **configuration}
         if family == "dotnet":
             assembly = what.capitalize()
@@ -164,6 +178,10 @@ def test_it_answers_cold_and_warm(deploy):
             "message": f"Hello, {name}",
             "request": outcome.headers["x-amzn-requestid"],
         }
+    # A handler that does not stream answers those who ask for a stream as well.
+    streamed = hello.stream({"name": "Ada"})
+    assert json.loads(streamed.body)["message"] == "Hello, Ada"
+    assert not streamed.complete.get("ErrorCode")
 
 
 def test_an_error_has_its_type_and_its_message(deploy, runtime):

@@ -300,10 +300,10 @@ def test_threads_and_open_connections_are_warned_of(tmp_path):
 def test_a_template_that_is_killed_is_made_again_and_its_forks_live_on(tmp_path):
     async def steps(world):
         first = await call(world)
-        (snapshot,) = world.pool._snapshots._snapshots.values()
-        snapshot.home.runtime._process.signal(9)
+        (supply,) = world.pool._snapshots._supplies.values()
+        supply.source.home.runtime._process.signal(9)
         async with asyncio.timeout(10):
-            while not snapshot.over:  # noqa: ASYNC110 - no event tells
+            while not supply.over:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.01)
         assert (await call(world))["init"] == first["init"]
         inits = {each["init"] for each in await many(world, 3)}
@@ -316,9 +316,9 @@ def test_a_template_that_is_killed_is_made_again_and_its_forks_live_on(tmp_path)
 def test_a_killed_pid_1_takes_its_own_alone_and_the_next_call_is_served(tmp_path, whose):
     async def steps(world):
         first = await call(world)
-        (snapshot,) = world.pool._snapshots._snapshots.values()
+        (supply,) = world.pool._snapshots._supplies.values()
         (environment,) = next(iter(world.pool._groups.values())).all
-        home = snapshot.home if whose == "template" else environment._home
+        home = supply.source.home if whose == "template" else environment._home
         signal.pidfd_send_signal(home.sandbox._pidfd, signal.SIGKILL)
         async with asyncio.timeout(10):
             await environment._home.sandbox.wait_ended()
@@ -331,20 +331,11 @@ def test_a_killed_pid_1_takes_its_own_alone_and_the_next_call_is_served(tmp_path
 def test_the_end_of_a_version_is_the_end_of_its_template(tmp_path):
     async def steps(world):
         await call(world)
-        (snapshot,) = world.pool._snapshots._snapshots.values()
+        (supply,) = world.pool._snapshots._supplies.values()
         world.pool.retire(KEY, frozenset())
         async with asyncio.timeout(10):
-            await snapshot.home.sandbox.wait_ended()
+            await supply.source.home.sandbox.wait_ended()
         assert len(world.pool._snapshots) == 0
-
-    scenario(tmp_path, UNIQUE, steps)
-
-
-def test_a_function_with_extensions_initialises_itself_and_says_so(tmp_path):
-    async def steps(world):
-        world.write("opt/extensions/idle", "#!/bin/sh\nexit 1\n")
-        await world.invoke(version=SNAP)
-        assert any("SNAPSTART_OFF" in line and "extensions" in line for line in world.lines)
 
     scenario(tmp_path, UNIQUE, steps)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -13,6 +14,7 @@ print("while it initialises")
 def handler(event, context):
     for n in range(event.get("lines", 1)): print("line", n)
     time.sleep(event.get("sleep", 0))
+    if event.get("exit"): __import__("os")._exit(3)
     if event.get("json"): print(json.dumps({"level": "DEBUG", "message": "structured"}))
     return 42
 """
@@ -210,6 +212,10 @@ def test_the_old_api_has_its_own_words(world):
         records = {event["type"]: event["record"] for event in told(world, "got")}
         assert sorted(records["platform.report"]) == ["metrics", "requestId"]
         assert any(line.startswith("LOGS\tName: listener") for line in world.lines)
+        await world.invoke(b'{"exit": true}')
+        await until(lambda: "platform.fault" in kinds(world))
+        (fault,) = (e["record"] for e in told(world, "got") if e["type"] == "platform.fault")
+        assert re.fullmatch(r"RequestId: \S+ Process exited before completing request", fault)
 
     world(scenario, {"listener": extension})
 

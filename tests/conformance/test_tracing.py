@@ -52,13 +52,25 @@ def test_a_function_sees_the_trace_that_the_answer_names(function, lambda_client
     seen, answered = call(lambda_client, function(SHOW).name)
     assert seen == {
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
-        "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
+        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
         "_AWS_XRAY_DAEMON_PORT": "2000",
         "_X_AMZN_TRACE_ID": answered,
     }
     assert re.fullmatch(FORM, answered)
     assert "Sampled=0" in answered
+
+
+def test_what_is_sent_to_the_daemon_of_x_ray_is_lost_without_an_error(function):
+    source = (
+        "import os, socket\n"
+        "def handler(event, context):\n"
+        "    host, port = os.environ['AWS_XRAY_DAEMON_ADDRESS'].split(':')\n"
+        "    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:\n"
+        "        sender.setblocking(False)\n"
+        "        return [sender.sendto(b'segment', (host, int(port))) for _ in range(3)]\n"
+    )
+    assert function(source).invoke().json == [7, 7, 7]
 
 
 @pytest.mark.parametrize("mode", ["Active", "PassThrough"])

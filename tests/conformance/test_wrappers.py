@@ -1,9 +1,13 @@
 """Wrapper scripts, and the levels of JSON logs."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from alonzo.daemon import catalog
+from alonzo.daemon.config import Config
 from alonzo.testing.environments import run
 
 HANDLER = "import os\ndef handler(e, c): return os.environ['ADDED']\n"
@@ -49,6 +53,34 @@ def test_a_deployed_function_may_bring_its_wrapper(function):
         Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}},
     )
     assert wrapped.invoke({}).json == "1"
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "option", "seen"),
+    [
+        ("nodejs", "exports.handler = async () => process.execArgv.at(-1);", "--trace-warnings",
+         "--trace-warnings"),
+        ("ruby", "def handler(event:, context:) = $VERBOSE", "-w", True),
+        ("python", "import sys\ndef handler(e, c): return sys._xoptions", "-Xutf8", {"utf8": True}),
+    ],
+)  # fmt: skip
+def test_a_wrapper_script_adds_options_in_front_of_the_last_argument(
+    function, family, source, option, seen
+):
+    known = catalog.runtimes(Config(Path("/nonexistent")))
+    runtimes = [name for name in known.names if re.match(rf"{family}\d", name)]
+    runtime = next((name for name in reversed(runtimes) if known.unavailable(name) is None), None)
+    if runtime is None:
+        pytest.skip(f"no {family} on this host")
+    ending = {"nodejs": "js", "ruby": "rb", "python": "py"}[family]
+    wrapper = f'#!/bin/bash\nexec "${{@:1:$#-1}}" {option} "${{@: -1}}"\n'
+    wrapped = function(
+        {f"handler.{ending}": source, "wrap": wrapper},
+        Runtime=runtime,
+        Timeout=20,
+        Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}},
+    )
+    assert wrapped.invoke({}).json == seen
 
 
 def test_a_deployed_function_is_filtered_by_its_application_log_level(function):

@@ -7,9 +7,15 @@ from typing import Any
 
 from alonzo.model.errors import invalid_parameter
 
-#: Source: Lambda developer guide, SnapStart: Python from 3.12. AWS has Java and .NET, too; here a
-#: snapshot is a fork, which neither survives.
-RUNTIMES = frozenset({"python3.12", "python3.13", "python3.14", "python3.15"})
+#: Source: Lambda developer guide, SnapStart: Java from 11, Python from 3.12, .NET from 8; the
+#: managed runtimes only.
+RUNTIMES = frozenset(
+    {
+        *("java11", "java11.al2023", "java17", "java17.al2023", "java21", "java25"),
+        *("python3.12", "python3.13", "python3.14", "python3.15"),
+        *("dotnet8", "dotnet10"),
+    }
+)
 #: The same guide: a snapshot holds no larger ``/tmp``.
 TMP_MIB_MAX = 512
 
@@ -28,6 +34,10 @@ def check_snap_start(configuration: Mapping[str, Any]) -> None:
     if configuration["EphemeralStorage"]["Size"] > TMP_MIB_MAX:
         raise invalid_parameter(
             f"EphemeralStorage: SnapStart enabled functions have {TMP_MIB_MAX} MB at most."
+        )
+    if configuration.get("FileSystemConfigs"):
+        raise invalid_parameter(
+            "FileSystemConfigs: file systems are not supported for SnapStart enabled functions."
         )
     if "TenancyConfig" in configuration:
         raise invalid_parameter(

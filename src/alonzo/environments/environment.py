@@ -12,43 +12,33 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from alonzo.environments import errors, machine
-from alonzo.environments.extensions.external import extension_variables, find_extensions
-from alonzo.environments.extensions.runner import Extensions
+from alonzo.environments import machine
+from alonzo.environments.beginning import Beginning
 from alonzo.environments.freezer import Freezer, next_patience
 from alonzo.environments.home import Home
 from alonzo.environments.inits import (
-    TIMEOUT,
     EnvironmentStoppedError,
     InitFailedError,
     InitFailure,
     end_reason,
     init_failure,
 )
-from alonzo.environments.intake import Intake
 from alonzo.environments.journal import Journal
 from alonzo.environments.machine import Event, State
 from alonzo.environments.moving_in import move_in
 from alonzo.environments.package import Package
-from alonzo.environments.parameters_extension import ParametersExtension
 from alonzo.environments.report import response_spans
 from alonzo.environments.reporter import OpenReport, Reporter
 from alonzo.environments.signals import (
-    Answered,
-    Failed,
-    Lost,
     Ready,
+    RuntimeSignals,
     Signal,
     Stopped,
     TimedOut,
 )
 from alonzo.environments.snapshot_rules import INIT_S_MIN, RESTORE_S_MAX, restore_error
-from alonzo.environments.snapshots import (
-    Snapshots,
-    facts_of,
-    runtime_version,
-    variables_of_restore,
-)
+from alonzo.environments.snapshot_sources import extensions_of
+from alonzo.environments.snapshots import Snapshots
 from alonzo.environments.stock import Stock
 from alonzo.environments.surroundings import Surroundings
 from alonzo.environments.values import (
@@ -59,13 +49,14 @@ from alonzo.environments.values import (
     Usage,
     billed_ms,
 )
-from alonzo.environments.variables import ON_DEMAND, PROVISIONED
+from alonzo.environments.variables import ON_DEMAND, PROVISIONED, SNAP_START
+from alonzo.environments.verdicts import judge_end, judge_reply
 from alonzo.model.functions import ServingVersion
 from alonzo.model.limits import MIB
 
-#: A peak of memory is read again after this long: what an invocation of microseconds can add to it
-#: is less than what a REPORT rounds away.
-_PEAK_AGE_S_MAX = 0.001
+#: A peak of memory is read again once invocations have run for this long: what those of
+#: microseconds can add to it is hardly more than what a REPORT rounds away.
+_PEAK_AGE_MS_MAX = 2.0
 
 
 class Environment:
@@ -103,11 +94,13 @@ class Environment:
         self._settings = around.settings
         self._stock = stock
         self._snapshots = snapshots
-        self._restores = False
+        self._forked = False
         self._freezer = freezer
         self._on_death = on_death
         self._journal = Journal(version, around.sink, clock=around.clock, suffix=around.ids.hex(16))
         self._how = PROVISIONED if provisioned else ON_DEMAND
+        if version.snap_start:
+            self._how = SNAP_START
         self._reporter = Reporter(
             version,
             self._journal,
@@ -126,7 +119,7 @@ class Environment:
         self._end_because: str | None = None
         self._extensions: tuple[str, ...] = ()
         self._peak_mib = 0
-        self._peak_read_at_s = 0.0
+        self._peak_age_ms = math.inf
 
     @property
     def is_idle(self) -> bool:
@@ -138,6 +131,11 @@ class Environment:
         """Whether it can be reserved, and its call would wait for no init."""
         runtime = None if self._home is None else self._home.runtime
         return self.is_idle and runtime is not None and not runtime.lost
+
+    @property
+    def _is_restored_once(self) -> bool:
+        """Whether it cannot be restored again, and so ends with its runtime."""
+        return self.version.snap_start and not self._forked
 
     @property
     def is_settled(self) -> bool:
@@ -154,34 +152,28 @@ class Environment:
 
         A failed init is no exception here: the environment is DOWN then, and the first invoke tries
         again inside its own timeout and answers with the error. One that is provisioned has more
-        time, and must initialise.
+        time, and must initialise; one with SnapStart has more time, and must be restored.
 
         Raises:
             InitFailedError: it is provisioned, and could not.
             SandboxError: there is no sandbox to be had; ``stop()`` leaves nothing behind.
-            AwsError: the snapshot that it was to be restored from could not be.
+            AwsError: it could not be restored.
         """
-        if self._package.layers is not None:
-            self._extensions = await asyncio.to_thread(find_extensions, self._package.layers)
-        self._home, self._restores = await move_in(
-            self.version,
-            self._package,
-            self._stock,
-            self._snapshots,
-            lambda line: self._journal.write_lines(self._around.clock.now_s(), line),
+        self._extensions = await extensions_of(self._package)
+        self._home, self._forked = await move_in(
+            self.version, self._package, self._stock, self._snapshots
         )
         self._home.on_end = self._died
+        self.born_at_s = self._home.prepared_at_s or self.born_at_s
         self._step(Event.HOUSED)
         timeout_s = self._settings.init_timeout_s
-        if self._restores:
-            timeout_s = RESTORE_S_MAX
-        elif self.provisioned:
+        if self.provisioned or self.version.snap_start:
             timeout_s = max(INIT_S_MIN, float(self.version.timeout_s))
         failed = await self._init("init", timeout_s)
         self._refuse_if_stopped()
         if failed is not None and self.provisioned:
             raise InitFailedError(failed)
-        if failed is not None and self._restores:
+        if failed is not None and self._restore_ms is not None:
             raise restore_error(failed)
         self._step(Event.RUNTIME_READY if failed is None else Event.RUNTIME_LOST)
         if failed is not None or self.provisioned:
@@ -200,51 +192,33 @@ class Environment:
             self._on_death(self)
 
     async def _init(self, phase: str, timeout_s: float) -> InitFailure | None:
-        """Have the runtime initialise the function; None, or why it could not.
+        """Have the runtime initialise the function, be restored, or both; None, or why it failed.
 
         It has every processor to itself meanwhile, and its share of one afterwards.
         """
         assert self._home is not None
-        version = self.version
-        began_s = self._around.clock.monotonic_s()
-        extensions = Extensions(
-            self._home.sandbox, self._extensions, facts_of(version), self._reporter, self._around
+        beginning = Beginning(
+            self._home,
+            self.version,
+            self._package,
+            self._around,
+            self._reporter,
+            self._lost_while_idle,
         )
-        self._home.parameters = ParametersExtension.wanted(version, self._around)
-        if self._restores:
-            variables = variables_of_restore(extensions, version, self._around)
-            self._reporter.restore_start(runtime_version(version, self._package))
-        else:
-            variables = self._home.variables(
-                version,
-                self._package.launch,
+        failed = None
+        if not self._forked and self._home.extensions is None:
+            failed, self._init_ms = await beginning.init(
+                self._how,
+                timeout_s=timeout_s,
+                names=self._extensions,
+                phase=phase,
                 log_stream=self._journal.stream.name,
-                initialization_type=self._how,
             )
-            self._reporter.init_start(phase, runtime_version(version, self._package))
-        signal = await self._home.run(
-            self._package.launch,
-            variables,
-            extensions=extensions,
-            variables_of_extensions=extension_variables(
-                variables, of_runtime=self._package.launch.environment, users=version.environment
-            )
-            if self._extensions
-            else {},
-            on_idle_loss=self._lost_while_idle,
-            emit=self._reporter.function_output,
-            timeout_s=timeout_s,
-        )
-        init_ms = (self._around.clock.monotonic_s() - began_s) * 1000
-        failed = init_failure(signal)
-        extensions.report_init(done=failed is None)
-        error_type = failed.error_type if failed is not None else None
-        if self._restores:
-            self._restore_ms = init_ms
-            self._reporter.restore_done(restore_ms=init_ms, error_type=error_type)
-        else:
-            self._init_ms = init_ms
-            self._reporter.init_done(init_ms=init_ms, phase=phase, error_type=error_type)
+        if failed is None and self.version.snap_start:
+            # An init that could have been done ahead is no part of the call.
+            self._init_ms = None
+            limit_s = min(timeout_s, RESTORE_S_MAX)
+            failed, self._restore_ms = await beginning.restore(limit_s)
         if failed is not None:
             if phase == "init":
                 await self._end_runtime(end_reason(failed.error_type))
@@ -257,10 +231,10 @@ class Environment:
     def reserve_nowait(self) -> None:
         """Take the environment for one invoke."""
         frozen = self.state is State.FROZEN
-        self._step(Event.RESERVE)
+        self.state = machine.step(self.state, Event.RESERVE)
         if frozen and self._home is not None:
             self._stop_freezing()
-            self._thaw(self._home)
+            self._home.thaw_nowait()
             frozen_s = self._around.clock.monotonic_s() - self._frozen_at_s
             self.patience = next_patience(self.patience, frozen_s)
 
@@ -277,8 +251,7 @@ class Environment:
             EnvironmentStoppedError: it was ended from outside.
             SandboxError: the runtime could not be started again.
         """
-        self._refuse_if_stopped()
-        clock, request_id = self._around.clock, invocation.request_id
+        clock = self._around.clock
         if invocation.log_tail:
             self._journal.start_tail()
         ending, self._ending = self._ending, None
@@ -286,19 +259,108 @@ class Environment:
             await ending
         begin_s, now_s = clock.monotonic_s(), clock.now_s()
         self._deadline_s = begin_s + self.version.timeout_s
+        runtime, failed = None if self._home is None else self._home.runtime, None
+        if runtime is None or runtime.signals.gone or self.state is not State.BUSY:
+            failed = await self._begin_again()
+        self._reporter.start(invocation)
+        if failed is None:
+            signals = self._hand_over(invocation, now_s)
+            try:
+                signal = await signals.next(self._deadline_s - clock.monotonic_s())
+            finally:
+                signals.heard()
+            payload, error_type, lost = self._judge(signal, invocation)
+        else:
+            payload = failed.as_document(invocation.request_id, float(self.version.timeout_s))
+            error_type, lost = failed.error_type, True
+        usage = self._report(invocation, (begin_s, now_s), payload, error_type, lost=lost)
+        home = self._home
+        if lost and (home is None or home.extensions is None or home.extensions.is_empty):
+            await self._end_runtime(end_reason(error_type))
+            self._leave_busy(Event.RUNTIME_LOST)
+        elif lost:
+            # The caller does not wait for the last work of extensions: settle() does.
+            self._end_because = end_reason(error_type)
+        elif home is not None and home.runtime is not None and home.runtime.signals.ready:
+            self._leave_busy(Event.INVOKE_DONE)
+        log_tail = self._journal.take_tail() if invocation.log_tail else None
+        return Outcome(payload, error_type, usage, log_tail)
+
+    async def _begin_again(self) -> InitFailure | None:
+        """Have a runtime that waits for an event, if there is none; None, or why not."""
+        self._refuse_if_stopped()
+        assert self._home is not None
+        if self._home.runtime is not None and self._home.runtime.lost:
+            await self._end_runtime("failure")
+        if self._home.runtime is not None:
+            return None
+        failed = await self._init("invoke", float(self.version.timeout_s))
+        self._init_ms = None
+        if failed is None:
+            self._refuse_if_stopped()
+        return failed
+
+    def _hand_over(self, invocation: Invocation, now_s: float) -> RuntimeSignals:
+        """Give the event to the runtime, and to extensions; answers who hears what comes of it.
+
+        It began at ``now_s``, epoch seconds.
+        """
+        assert self._home is not None
+        runtime, extensions = self._home.runtime, self._home.extensions
+        assert runtime is not None
+        assert extensions is not None
         deadline_ms = int((now_s + self.version.timeout_s) * 1000)
-        payload, error_type, lost = await self._run(invocation, deadline_ms)
+        signals = runtime.signals
+        signals.expect_answer(invocation.request_id)
+        extensions.invoke(invocation, deadline_ms)
+        runtime.link.send(invocation, deadline_ms)
+        return signals
+
+    def _judge(self, signal: Signal, invocation: Invocation) -> tuple[bytes, str | None, bool]:
+        """Payload, error type, and whether the runtime is lost.
+
+        Raises:
+            EnvironmentStoppedError: the environment was.
+        """
+        # Nearly always so, and a pattern takes longer to match.
+        if type(signal) is Reply:
+            limit, intake = self._settings.response_bytes_max, invocation.intake
+            if intake is not None and intake.began_at_s is not None:
+                limit = intake.bytes_max
+            runtime = None if self._home is None else self._home.runtime
+            lost = runtime is None or runtime.signals.gone
+            return *judge_reply(signal, limit), lost
+        ended = judge_end(signal, invocation.request_id, float(self.version.timeout_s))
+        if ended is None:
+            raise EnvironmentStoppedError(f"environment {self.id} was stopped")
+        return *ended, True
+
+    def _report(
+        self,
+        invocation: Invocation,
+        began_at_s: tuple[float, float],
+        payload: bytes,
+        error_type: str | None,
+        *,
+        lost: bool,
+    ) -> Usage:
+        """Tell of an invocation that is answered, and what it used.
+
+        ``began_at_s`` is of the monotonic clock, and of the other.
+        """
+        clock, request_id, home = self._around.clock, invocation.request_id, self._home
+        assert home is not None
+        begin_s, now_s = began_at_s
         end_s = clock.monotonic_s()
         duration_ms = (end_s - begin_s) * 1000
-        home = self._home
-        if home is not None and home.runtime is not None:
+        if home.runtime is not None:
             home.runtime.finish_output()
-        usage = self._usage(duration_ms, end_s)
+        usage = self._usage(duration_ms)
         produced_bytes, spans, intake = len(payload), (), invocation.intake
         if intake is not None and intake.began_at_s is not None:
             produced_bytes = usage.streamed_bytes = intake.n_bytes
             spans = response_spans(now_s, intake.began_at_s - begin_s, end_s - intake.began_at_s)
-        extensions = None if home is None else home.extensions
+        extensions = home.extensions
         if extensions is None or extensions.is_empty or lost:
             self._reporter.finished(request_id, usage, error_type, produced_bytes, spans)
         else:
@@ -306,15 +368,7 @@ class Environment:
             self._open_report = OpenReport(request_id, usage, error_type, begin_s, clock.now_s())
             if not extensions.at_work:
                 self._report_rest(Ready())
-        if lost and (extensions is None or extensions.is_empty):
-            await self._end_runtime(end_reason(error_type))
-            self._leave_busy(Event.RUNTIME_LOST)
-        elif lost:
-            # The caller does not wait for the last work of extensions: settle() does.
-            self._end_because = end_reason(error_type)
-        elif home is not None and home.signals is not None and home.signals.ready:
-            self._leave_busy(Event.INVOKE_DONE)
-        return Outcome(payload, error_type, usage, self._journal.take_tail())
+        return usage
 
     async def settle(self) -> None:
         """Wait until the runtime and all extensions wait for an event, in what is left of the time.
@@ -362,75 +416,26 @@ class Environment:
     def _leave_busy(self, event: Event) -> None:
         # The environment may have been stopped meanwhile.
         if self.state is State.BUSY:
-            self._step(event)
+            if event is Event.RUNTIME_LOST:
+                self._is_dead = self._is_dead or self._is_restored_once
+            self.state = machine.step(self.state, event)
             self._rest()
 
-    async def _run(
-        self, invocation: Invocation, deadline_ms: int
-    ) -> tuple[bytes, str | None, bool]:
-        """Payload, error type, and whether the runtime is lost."""
-        assert self._home is not None
-        request_id = invocation.request_id
-        if self._home.runtime is not None and self._home.runtime.lost:
-            await self._end_runtime("failure")
-        if self._home.runtime is None:
-            failed = await self._init("invoke", float(self.version.timeout_s))
-            self._init_ms = None
-            if failed is not None:
-                self._reporter.start(invocation)
-                document = failed.as_document(request_id, float(self.version.timeout_s))
-                return document, failed.error_type, True
-            self._refuse_if_stopped()
-        self._reporter.start(invocation)
-        runtime, extensions = self._home.runtime, self._home.extensions
-        assert runtime is not None
-        assert extensions is not None
-        signals = runtime.signals
-        signals.expect_answer(request_id)
-        extensions.invoke(invocation, deadline_ms)
-        runtime.link.send(invocation, deadline_ms)
-        match await signals.wait(self._deadline_s - self._around.clock.monotonic_s()):
-            case Answered(reply):
-                return *self._judge(reply, invocation.intake), runtime.lost
-            case Lost(status):
-                error_type, message = errors.describe_exit(status)
-                document = errors.error_document(error_type, message, request_id)
-                return document, error_type, True
-            case Failed(error_type, message):
-                document = errors.error_document(error_type, message, request_id)
-                return document, error_type, True
-            case TimedOut():
-                document = errors.timeout_document(request_id, float(self.version.timeout_s))
-                return document, TIMEOUT, True
-            case _:
-                raise EnvironmentStoppedError(f"environment {self.id} was stopped")
-
-    def _judge(self, reply: Reply, intake: Intake | None) -> tuple[bytes, str | None]:
-        limit = self._settings.response_bytes_max
-        if intake is not None and intake.began_at_s is not None:
-            limit = intake.bytes_max
-        if reply.too_large or len(reply.payload) > limit:
-            return errors.too_large_document(limit), "Function.ResponseSizeTooLarge"
-        if reply.error_type is None:
-            return reply.payload, None
-        return reply.payload, errors.clean_error_type(reply.error_type)
-
-    def _usage(self, duration_ms: float, now_s: float) -> Usage:
+    def _usage(self, duration_ms: float) -> Usage:
         assert self._home is not None
         init_ms, self._init_ms = self._init_ms, None
         restore_ms, self._restore_ms = self._restore_ms, None
-        if now_s - self._peak_read_at_s > _PEAK_AGE_S_MAX:
+        self._peak_age_ms += duration_ms
+        if self._peak_age_ms > _PEAK_AGE_MS_MAX:
             self._peak_mib = math.ceil(self._home.sandbox.peak_bytes() / MIB)
-            self._peak_read_at_s = now_s
-        return Usage(
-            duration_ms=duration_ms,
-            billed_ms=billed_ms(duration_ms, init_ms, restore_ms),
-            init_ms=init_ms,
-            restore_ms=restore_ms,
-            memory_mib=self.version.memory_mib,
-            peak_memory_mib=min(self._peak_mib, self.version.memory_mib),
-            provisioned=self.provisioned,
-        )
+            self._peak_age_ms = 0.0
+        memory_mib = self.version.memory_mib
+        billed, peak_mib = billed_ms(duration_ms, init_ms, restore_ms), self._peak_mib
+        # With its fields by name it would take three times as long, for each invocation.
+        usage = Usage(duration_ms, billed, init_ms, memory_mib, min(peak_mib, memory_mib))
+        usage.restore_ms = restore_ms
+        usage.provisioned = self.provisioned
+        return usage
 
     # Rest and end
 
@@ -460,7 +465,7 @@ class Environment:
         if self.state in (State.IDLE, State.FROZEN):
             self._stop_freezing()
             self._step(Event.RUNTIME_LOST)
-            if self.provisioned:
+            if self.provisioned or self._is_restored_once:
                 # Another one is made: no call is to wait for an init.
                 self._on_death(self)
                 return
@@ -475,13 +480,8 @@ class Environment:
 
     async def _shut_down(self, home: Home, reason: str) -> None:
         if home.extensions is not None and not home.extensions.is_empty:
-            self._thaw(home)
+            home.thaw_nowait()
             await home.extensions.shutdown(reason, home.runtime)
-
-    def _thaw(self, home: Home) -> None:
-        home.sandbox.thaw_nowait()
-        if home.extensions is not None:
-            home.extensions.resume()
 
     async def stop(self) -> None:
         """End the environment and leave no trace. Safe to call twice."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 
+import orjson
+
 from alonzo.sandbox.base import ExitStatus
 
 _TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
@@ -44,6 +46,19 @@ def timeout_document(request_id: str, timeout_s: float) -> bytes:
     return error_document(
         "Sandbox.Timedout", f"Task timed out after {timeout_s:.2f} seconds", request_id
     )
+
+
+def without_cause(document: bytes) -> bytes:
+    """What its caller gets of an error that was sent with its cause; that is for traces."""
+    try:
+        found = orjson.loads(document)
+        kept = {name: found[name] for name in ("errorMessage", "errorType") if name in found}
+        stack = found.get("stackTrace")
+        kept |= {"stackTrace": stack} if stack else {}
+        # Both may be of any kind, and too deep to be written.
+        return json.dumps(kept, separators=(",", ":")).encode()
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return b'"Invalid error body"'
 
 
 def too_large_document(limit_bytes: int) -> bytes:

@@ -36,6 +36,7 @@ from alonzo.environments.variables import (
 )
 from alonzo.model.functions import ServingVersion
 from alonzo.model.host_prefixes import LOOPBACK_NAMES
+from alonzo.model.ports.identity import AccessKey
 from alonzo.runtimes.base import Launch, VisiblePath
 from alonzo.sandbox.base import (
     Fitting,
@@ -115,7 +116,8 @@ class Home:
     """One sandbox, from ``make()`` to ``close()``, and the runtime process in it, if there is one.
 
     ``on_end`` is called, at most once, if the sandbox ends by itself; whoever takes the home over
-    sets it.
+    sets it. ``prepared_at_s``: since when, by the monotonic clock, what has initialised in it waits
+    to be restored; None: nothing does.
     """
 
     def __init__(self, sandbox: Sandbox, rung: Rung, around: Surroundings) -> None:
@@ -124,6 +126,7 @@ class Home:
         self.extensions: Extensions | None = None
         self.parameters: ParametersExtension | None = None
         self.on_end: Callable[[], None] = nothing
+        self.prepared_at_s: float | None = None
         self._rung = rung
         self._around = around
         self._stop_endpoint: Callable[[], None] | None = None
@@ -278,6 +281,45 @@ class Home:
             return TimedOut()
         return await self.runtime.signals.wait(until_s - clock.monotonic_s())
 
+    async def wait(self) -> None:
+        """Have what has initialised stand still until it is restored.
+
+        Raises:
+            SandboxError: it cannot.
+        """
+        if self.extensions is not None:
+            self.extensions.pause()
+        await self.sandbox.freeze()
+        self.prepared_at_s = self._around.clock.monotonic_s()
+
+    def thaw_nowait(self) -> None:
+        """Have what stands still go on.
+
+        Raises:
+            SandboxError: it cannot.
+        """
+        self.sandbox.thaw_nowait()
+        if self.extensions is not None:
+            self.extensions.resume()
+
+    async def restore(
+        self, launch: Launch, *, on_idle_loss: Callable[[], None], emit: OnEvents, timeout_s: float
+    ) -> Signal:
+        """Have a runtime that waits to be restored go on; answers how that ended.
+
+        Raises:
+            SandboxError: it could not even be tried.
+        """
+        if self._ended:
+            return Stopped()
+        runtime, extensions = self.runtime, self.extensions
+        assert runtime is not None
+        assert extensions is not None
+        runtime.adopt(on_idle_loss=on_idle_loss, emit=emit, extensions=extensions)
+        self.thaw_nowait()
+        runtime.configure(launch, {})
+        return await runtime.signals.wait(timeout_s)
+
     async def _start(
         self,
         launch: Launch,
@@ -312,14 +354,19 @@ class Home:
         *,
         log_stream: str,
         initialization_type: str,
+        credentials: AccessKey | None = None,
     ) -> dict[str, str]:
-        """What the runtime process of ``version`` is started with, credentials included."""
+        """What the runtime process of ``version`` is started with.
+
+        Without ``credentials`` it gets some of its role.
+        """
         around = self._around
         return runtime_variables(
             version,
             of_runtime=launch.environment,
             log_stream=log_stream,
-            credentials=around.credentials.issue(
+            credentials=credentials
+            or around.credentials.issue(
                 role_arn=version.role,
                 function_arn=version.key.arn,
                 duration_s=credentials_s(version, around.settings),

@@ -35,26 +35,39 @@ class Journal:
             version.key.name,
         )
         self._tail: bytes | None = None
+        # What was written last, if more may be added, and the sink's batch that it is in.
+        self._late: LateEvents | None = None
+        self._batch: object = None
 
     def write_lines(self, now_s: float, *lines: str) -> None:
         """Add lines of the platform's, all of this moment, in one write."""
+        self._late = None
         now_ms = int(now_s * 1000)
         self._sink.write_nowait(self.stream, [LogEvent(now_ms, line) for line in lines])
         if self._tail is not None:
             self._tail = _last_bytes(self._tail, [(line, None) for line in lines])
 
     def write_late(self, now_s: float, lines: Callable[..., Sequence[str]], *about: object) -> None:
-        """Add the lines ``lines(*about)``, whose texts need not be made at once."""
+        """Add the lines ``lines(*about)``, whose texts need not be made at once.
+
+        Two such writes become one where nothing came between them and the first still waits.
+        """
+        late, self._late = self._late, None
         if self._tail is not None:
             self.write_lines(now_s, *lines(*about))
+        elif late is not None and self._batch is self._sink.batch:
+            late.add(now_s, lines, about)
         else:
-            self._sink.write_nowait(self.stream, LateEvents(now_s, lines, about))
+            self._late = LateEvents(now_s, lines, about)
+            self._sink.write_nowait(self.stream, self._late)
+            self._batch = self._sink.batch
 
     def write_output(self, events: Sequence[tuple[str, float | None]]) -> None:
         """Add what a process printed: texts, each with its epoch seconds or None for now.
 
         The time is the function's word: it counts only within the life of the environment.
         """
+        self._late = None
         now_s = self._clock.now_s()
         now_ms = int(now_s * 1000)
         batch = [

@@ -51,6 +51,10 @@ class LinkListener(Protocol):
 class Link(Protocol):
     """One way of talking to a runtime process."""
 
+    def configure(self, variables: Mapping[str, str]) -> None:
+        """Tell a runtime that waits, parked or to be restored, these variables."""
+        ...
+
     def send(self, invocation: Invocation, deadline_ms: int) -> None:
         """Hand an event to a runtime that is ready."""
         ...
@@ -93,6 +97,9 @@ class FramedLink(asyncio.Protocol):
         self._held = False
         self._chunks_in_turn = 0
         self._stops = False
+        #: The answer to the event that was sent last is here, and was one frame, read alone: the
+        #: loop looked no earlier than it was begun.
+        self.came_at_once = False
 
     @classmethod
     async def open(
@@ -123,7 +130,7 @@ class FramedLink(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def configure(self, variables: Mapping[str, str]) -> None:
-        """Tell a runtime that is parked whose it is."""
+        """Tell a runtime that waits, parked or to be restored, these variables."""
         self._allowed = _STARTING
         if (transport := self._open_transport()) is not None:
             transport.write(encode(Kind.CONFIG, {}, orjson.dumps(variables)))
@@ -148,10 +155,11 @@ class FramedLink(asyncio.Protocol):
         self._request_id = invocation.request_id
         self._intake = invocation.intake
         self._allowed = _RUNNING
+        self.came_at_once = False
         payload = invocation.payload
         head = encode_head(Kind.INVOKE, header, len(payload))
-        transport = self._open_transport()
-        if transport is None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return
         if len(payload) > _JOIN_BYTES_MAX:
             transport.writelines((head, payload))
@@ -161,11 +169,16 @@ class FramedLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes have come."""
         try:
-            frames = iter(self._decoder.feed(data))
+            # Mostly it is one small frame, whole and alone.
+            frame = self._decoder.try_whole(data)
+            self.came_at_once = frame is not None
+            if frame is not None and not self._closed:
+                self._take(frame)
         except FrameError as err:
             self._break(str(err))
         else:
-            self._take_all(frames)
+            if frame is None:
+                self._take_all(self._decoder.feed(data))
 
     def _take_all(self, frames: Iterator[Frame]) -> None:
         try:
@@ -189,23 +202,24 @@ class FramedLink(asyncio.Protocol):
             self._listener.runtime_broke_protocol(detail)
 
     def _take(self, frame: Frame) -> None:
-        if frame.kind not in self._allowed:
-            raise FrameError(f"a frame {frame.kind.name} out of turn")
-        match frame.kind:
-            case Kind.RESPONSE | Kind.ERROR:
-                self._take_answer(frame)
-            case Kind.CHUNK:
-                self._take_chunk(frame)
-            case Kind.READY:
-                self._allowed = _WAITING
-                self._listener.runtime_ready()
-            case _:
-                self._allowed = _ENDING
-                self._listener.runtime_init_failed(_reply(frame, _text(frame, "type")))
+        kind = frame.kind
+        if kind not in self._allowed:
+            raise FrameError(f"a frame {kind.name} out of turn")
+        if kind is Kind.RESPONSE or kind is Kind.ERROR:
+            self._take_answer(frame)
+        elif kind is Kind.CHUNK:
+            self._take_chunk(frame)
+        elif kind is Kind.READY:
+            self._allowed = _WAITING
+            self._listener.runtime_ready()
+        else:
+            self._allowed = _ENDING
+            self._listener.runtime_init_failed(_reply(frame, _text(frame, "type")))
 
     def _take_answer(self, frame: Frame) -> None:
-        request_id = _text(frame, "id")
-        if request_id != self._request_id:
+        request_id = self._request_id
+        if frame.header.get("id") != request_id:
+            _text(frame, "id")
             raise FrameError("an answer to another request")
         error_type = _text(frame, "type") if frame.kind is Kind.ERROR else None
         streamed = self._allowed is _STREAMING
@@ -213,7 +227,9 @@ class FramedLink(asyncio.Protocol):
         if streamed:
             self._end_stream(frame, error_type)
         else:
-            self._listener.runtime_answered(request_id, _reply(frame, error_type))
+            self._listener.runtime_answered(
+                request_id, Reply(frame.body, error_type, frame.too_large)
+            )
         # A framed runtime that has answered waits for the next event without saying so, unless it
         # says that it ends.
         if not self._closed and frame.header.get("last") is not True:

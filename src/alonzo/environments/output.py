@@ -180,6 +180,8 @@ class OutputPipe:
         # Until when what has been read so far is paid for, at the rates above.
         self._paid_at_s = 0.0
         self._pause: asyncio.TimerHandle | None = None
+        #: When it was last looked at, all was read, and no event was left open.
+        self.is_quiet = True
         self._loop.add_reader(self._fd, self._readable)
 
     def close_write_end(self) -> None:
@@ -197,7 +199,9 @@ class OutputPipe:
             self._loop.remove_reader(self._fd)
             return
         debt_s = self._pass_on(len(data), self._cutter.feed(data))
+        self.is_quiet = len(data) < _READ_BYTES and not self._cutter.rest
         if debt_s > _BURST_S:
+            self.is_quiet = False
             self._loop.remove_reader(self._fd)
             self._pause = self._loop.call_later(debt_s - _BURST_S, self._read_again)
 
@@ -238,6 +242,7 @@ class OutputPipe:
         events += self._cutter.finish()
         if data or events:
             self._pass_on(len(data), events)
+        self.is_quiet = len(data) < _PIPE_BYTES and self._pause is None
 
     def close(self) -> None:
         """Close both ends. Safe to call twice."""

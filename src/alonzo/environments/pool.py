@@ -107,16 +107,16 @@ class Pool:
     ) -> None:
         self._around = around
         self._settings = around.settings
-        self._packages = Packages(runtimes, code)
-        self._stock = Stock(around, self.__len__)
-        self._snapshots = Snapshots(around)
+        self._starting = TaskScope()
+        self._stopping = TaskScope()
+        self._stock = Stock(around, lambda: len(self) + len(self._snapshots))
+        self._packages = Packages(runtimes, code, self._starting, self._stock.replace)
+        self._snapshots = Snapshots(around, self._stock, self._make_room_ahead)
         self.provisioned = Provisioned(around, self._make_provisioned, self._end)
         self._freezer = Freezer(around.clock, around.settings.freeze_after_s)
         self._groups: dict[_GroupKey, _Group] = {}
         self._starts = Turnstile(starts_max, counts_s=_START_COUNTS_S)
         self._scaling: dict[FunctionKey, Pace] = {}
-        self._starting = TaskScope()
-        self._stopping = TaskScope()
         # Those in ``all`` and ``starting`` of every group: adding them up would cost each start.
         self._count = 0
         self._closed = False
@@ -224,7 +224,7 @@ class Pool:
         if environment.provisioned:
             self.provisioned.release(environment)
             return
-        group = self._group_of(environment)
+        group = self._groups.get((environment.version.generation, environment.tenant_id))
         if group is None or environment not in group.all:
             return
         if environment.is_idle:
@@ -234,18 +234,19 @@ class Pool:
 
     def _idle(self, group: _Group, environment: Environment) -> None:
         """Give an environment to who waits longest, or let it rest."""
-        wish = group.next_wish()
+        wish = group.next_wish() if group.waiting else None
         if wish is not None:
             environment.reserve_nowait()
             wish.set_result(environment)
-        elif group.retired or self._closed or self._is_too_old(environment):
+        elif (
+            group.retired or self._closed or self._is_too_old(environment, environment.idle_since_s)
+        ):
             self._end(environment)
         else:
             group.idle.append(environment)
 
-    def _is_too_old(self, environment: Environment) -> bool:
-        age_s = self._around.clock.monotonic_s() - environment.born_at_s
-        return age_s > self._settings.age_s_max
+    def _is_too_old(self, environment: Environment, now_s: float) -> bool:
+        return now_s - environment.born_at_s > self._settings.age_s_max
 
     # Starting and ending
 
@@ -323,9 +324,10 @@ class Pool:
         """Have this start, which counts already, stay within the bound."""
         while True:
             # One that is ready is not one more: this start moves into it.
-            ready = self._stock.has(package.launch, early_variables(version))
-            ahead = len(self._stock) + len(self._snapshots)
-            if len(self) + ahead - ready <= self._settings.environments_max:
+            ready = (version.snap_start and self._snapshots.has(version)) or self._stock.has(
+                package.launch, early_variables(version)
+            )
+            if self._total() - ready <= self._settings.environments_max:
                 return
             if await self._stock.give_up_one() or await self._snapshots.give_up_one():
                 continue
@@ -335,6 +337,17 @@ class Pool:
             oldest = min(rested, key=lambda env: env.idle_since_s)
             self._forget(oldest)
             await oldest.stop()
+
+    async def _make_room_ahead(self) -> bool:
+        """Whether there may be one more that is to be restored: the stock gives way to it."""
+        while self._total() >= self._settings.environments_max:
+            if not await self._stock.give_up_one():
+                return False
+        return True
+
+    def _total(self) -> int:
+        """All that there are, what is kept ready included."""
+        return len(self) + len(self._stock) + len(self._snapshots)
 
     def _forget(self, environment: Environment) -> None:
         if environment.provisioned:
@@ -376,7 +389,7 @@ class Pool:
     def code_in_use(self) -> frozenset[str]:
         """Names of the unpacked trees that environments have open."""
         on_demand = frozenset(name for g in self._groups.values() for name in g.version.trees)
-        return on_demand | self.provisioned.code_in_use()
+        return on_demand | self.provisioned.code_in_use() | self._snapshots.code_in_use()
 
     async def expect(self, version: ServingVersion) -> None:
         """Have what a first call of ``version`` needs made ready: it has become able to serve.
@@ -436,7 +449,8 @@ class Pool:
             for group in list(self._groups.values()):
                 for environment in list(group.idle):
                     idle_s = now_s - environment.idle_since_s
-                    if idle_s > self._settings.keep_alive_s or self._is_too_old(environment):
+                    is_too_old = self._is_too_old(environment, now_s)
+                    if idle_s > self._settings.keep_alive_s or is_too_old:
                         self._end(environment)
 
     async def close(self) -> None:

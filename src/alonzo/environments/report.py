@@ -26,6 +26,9 @@ LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
 
 TIMEOUT = "Sandbox.Timedout"
 
+#: A runtime that ends so in the middle of an invocation is a fault, in the old Logs API.
+FAULTS = frozenset({"Runtime.ExitError", "Runtime.OutOfMemory"})
+
 _TRACE = re.compile(r"Root=(?P<trace>[^;]+);Parent=(?P<segment>[^;]+);")
 
 
@@ -62,11 +65,14 @@ def status_of(error_type: str | None) -> dict[str, str]:
     return {"status": "error", "errorType": error_type}
 
 
-def _text_status(error_type: str | None) -> str:
-    """An exception of the handler is its own affair: only errors that have a type show a status."""
+def _text_status(error_type: str | None, *, in_init: bool = False) -> str:
+    """An exception of the handler is its own affair: only errors that have a type show a status.
+
+    So does every failed init.
+    """
     if error_type == TIMEOUT:
         return "Status: timeout"
-    if error_type is not None and not error_type.endswith(".Unknown"):
+    if error_type is not None and (in_init or not error_type.endswith(".Unknown")):
         return f"Status: error\tError Type: {error_type}"
     return ""
 
@@ -146,6 +152,11 @@ def end_text(request_id: str) -> str:
     return f"END RequestId: {request_id}"
 
 
+def fault_text(request_id: str) -> str:
+    """The runtime ended and left an invocation unanswered. Source: developer guide, Logs API."""
+    return f"RequestId: {request_id} Process exited before completing request"
+
+
 def done_record(
     request_id: str,
     error_type: str | None,
@@ -177,23 +188,33 @@ def _span(name: str, start_s: float, duration_s: float) -> Record:
 
 
 def end_lines(
-    request_id: str, usage: Usage, error_type: str | None, trace_header: str
+    request_id: str, usage: Usage, error_type: str | None, trace_header: str, in_init: bool
 ) -> tuple[str, str]:
     """The lines after an invocation's own output, where nothing comes between them."""
-    return end_text(request_id), report_text(request_id, usage, error_type, trace_header)
+    return end_text(request_id), report_text(
+        request_id, usage, error_type, trace_header, in_init=in_init
+    )
 
 
 def report_text(
-    request_id: str, usage: Usage, error_type: str | None, trace_header: str = ""
+    request_id: str,
+    usage: Usage,
+    error_type: str | None,
+    trace_header: str = "",
+    *,
+    in_init: bool = False,
 ) -> str:
-    """The accounts of an invocation. ``trace_header`` is that of a trace that is recorded."""
+    """The accounts of an invocation. ``trace_header`` is that of a trace that is recorded.
+
+    ``in_init``: it failed before its handler was called.
+    """
     init = "" if usage.init_ms is None else f"Init Duration: {usage.init_ms:.2f} ms\t"
     if usage.restore_ms is not None:
         init = (
             f"Restore Duration: {usage.restore_ms:.2f} ms\t"
             f"Billed Restore Duration: {math.ceil(usage.restore_ms)} ms\t"
         )
-    status = "" if error_type is None else _text_status(error_type)
+    status = "" if error_type is None else _text_status(error_type, in_init=in_init)
     return (
         f"REPORT RequestId: {request_id}\tDuration: {usage.duration_ms:.2f} ms\t"
         f"Billed Duration: {usage.billed_ms} ms\tMemory Size: {usage.memory_mib} MB\t"

@@ -62,6 +62,7 @@ class Reporter:
         self._level = report.LEVELS[version.system_log_level or "INFO"]
         # The level that lines of the function need to get into its log; None: all of them do.
         self._application_level = (version.application_log_level or "INFO") if self._json else None
+        self._failed_in_init = False
         self._second = 0
         self._second_text = ""
 
@@ -106,7 +107,8 @@ class Reporter:
         self._tell("platform.initStart", record, text)
 
     def init_done(self, *, init_ms: float, phase: str, error_type: str | None) -> None:
-        """An init has ended."""
+        """An init has ended. One of an invocation that failed is the failure of that."""
+        self._failed_in_init = phase == "invoke" and error_type is not None
         facts = {
             "initializationType": self._initialization_type,
             "phase": phase,
@@ -190,6 +192,7 @@ class Reporter:
                 usage,
                 error_type,
                 self._trace,
+                self._failed_in_init,
             )
             self._count(usage, error_type, None)
 
@@ -206,8 +209,13 @@ class Reporter:
         ``spans``: of a response that came in pieces.
         """
         if self.telemetry is not None:
-            end = {"requestId": request_id}
-            self.telemetry.publish(self._clock.now_s(), "platform.end", end)
+            now_s = self._clock.now_s()
+            if error_type in report.FAULTS:
+                self.telemetry.publish(now_s, "platform.fault", report.fault_text(request_id))
+            self.telemetry.publish(now_s, "platform.end", {"requestId": request_id})
+            if error_type is None and not spans:  # It came in one piece.
+                latency_s = duration_ms / 1000
+                spans = report.response_spans(now_s - latency_s, latency_s, 0.0)
         record = report.done_record(request_id, error_type, duration_ms, produced_bytes, spans)
         self._tell("platform.runtimeDone", record, report.end_text(request_id))
 
@@ -235,7 +243,9 @@ class Reporter:
             ]
         if self._trace:
             record["tracing"] = report.tracing_record(self._trace)
-        text = report.report_text(request_id, usage, error_type, self._trace)
+        text = report.report_text(
+            request_id, usage, error_type, self._trace, in_init=self._failed_in_init
+        )
         self._tell("platform.report", record, text)
         self._count(usage, error_type, None if extensions_since_s is None else extensions_ms)
 

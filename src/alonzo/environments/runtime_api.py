@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from alonzo.environments.api_server import NOT_FOUND, refusal, wrong_method
-from alonzo.environments.errors import error_document
+from alonzo.environments.errors import error_document, without_cause
 from alonzo.environments.intake import Gathered, Intake
 from alonzo.environments.links import LinkListener, error_type_of
 from alonzo.environments.runtime_connection import Connection, Pourer, Route
@@ -23,6 +24,9 @@ from alonzo.environments.values import Invocation, Reply
 DATE = "2018-06-01"
 
 _ACCEPTED = b'{"status":"OK"}\n'
+
+#: An error whose document also has the cause that is shown in a trace.
+_WITH_CAUSE = "application/vnd.aws.lambda.error.cause+json"
 
 #: A response whose connection closed before its end.
 _TRUNCATED = "Runtime.TruncatedResponse"
@@ -34,9 +38,15 @@ _EXIT_GRACE_S = 0.1
 class RuntimeApi:
     """Serves one runtime process, from before it starts until after it has ended."""
 
-    def __init__(self, listener: LinkListener, *, body_bytes_max: int) -> None:
+    def __init__(
+        self, listener: LinkListener, *, body_bytes_max: int, restores: bool = False
+    ) -> None:
+        """``restores``: it is initialised to be restored later, and may wait for that."""
         self._listener = listener
         self._body_bytes_max = body_bytes_max
+        self._restores = restores
+        self._to_restore: Connection | None = None
+        self._restoring = False
         self._waiting: deque[Connection] = deque()
         self._event: tuple[Invocation, int] | None = None
         self._delivered = False
@@ -48,9 +58,18 @@ class RuntimeApi:
         """Hand out no more events, and report nothing any more. Safe to call twice."""
         self._closed = True
         self._waiting.clear()
-        self._event = self._stream = None
+        self._event = self._stream = self._to_restore = None
 
     # Link
+
+    def configure(self, variables: Mapping[str, str]) -> None:
+        """Restore a runtime that waits for it. Its variables are those that it was started with."""
+        connection, self._to_restore = self._to_restore, None
+        if connection is not None:
+            self._ready, self._restoring = False, True
+            connection.answer(200, b"")
+        elif self._waiting:  # It knows nothing of that, and waits for an event.
+            self._listener.runtime_ready()
 
     def send(self, invocation: Invocation, deadline_ms: int) -> None:
         """Hand an event to the runtime, now or at its next ``next``."""
@@ -70,6 +89,8 @@ class RuntimeApi:
         """A connection is gone, and does not wait any more, nor send."""
         with suppress(ValueError):
             self._waiting.remove(connection)
+        if self._to_restore is connection:
+            self._to_restore = None
         stream = self._stream
         if stream is not None and stream.connection is connection:
             stream.cut = True
@@ -90,9 +111,11 @@ class RuntimeApi:
                     route = Route(run, self._body_bytes_max, pour)
                 else:
                     route = Route(run)
-            case ["runtime", "init", "error"]:
-                wanted = b"POST"
-                route = Route(self._init_error, 0 if self._ready else self._body_bytes_max)
+            case ["runtime", ("init" | "restore") as phase, "error"]:
+                wanted, run = b"POST", partial(self._init_error, phase=phase)
+                route = Route(run, 0 if self._ready else self._body_bytes_max)
+            case ["runtime", "restore", "next"] if self._restores:
+                wanted, route = b"GET", Route(self._restore_next)
             case _:
                 return NOT_FOUND
         return route if method == wanted else wrong_method(wanted.decode())
@@ -119,7 +142,10 @@ class RuntimeApi:
                 "Error: the invocation has not been answered"
             ))  # fmt: skip
             return
-        self._ready = True
+        if self._to_restore is not None:
+            self._refuse_to_be(connection, "RuntimeReady")
+            return
+        self._ready, self._restoring = True, False
         if self._event is not None:
             self._deliver(connection)
             return
@@ -210,13 +236,19 @@ class RuntimeApi:
             self._listener.runtime_answered(stream.request_id, failed or Reply(whole))
         self._ask_for_more()
 
-    def _init_error(self, connection: Connection) -> None:
-        """``POST init/error``: only before the first ``next``."""
-        if self._ready:
-            connection.refuse(403, "InvalidStateTransition", (
-                "State transition from RuntimeReady to RuntimeInitError failed for runtime. "
-                "Error: init is over"
-            ))  # fmt: skip
+    def _restore_next(self, connection: Connection) -> None:
+        """``GET restore/next``: ends init, once, then waits until it is restored."""
+        if self._state != "RuntimeStarted":
+            self._refuse_to_be(connection, "RuntimeRestoreReady")
+            return
+        self._ready = True
+        self._to_restore = connection
+        self._listener.runtime_ready()
+
+    def _init_error(self, connection: Connection, phase: str) -> None:
+        """``POST init/error`` or ``restore/error``: in that phase only, before its ``next``."""
+        if self._state != ("RuntimeRestoring" if phase == "restore" else "RuntimeStarted"):
+            self._refuse_to_be(connection, f"Runtime{phase.title()}Error")
             return
         body = connection.body()
         if body is None:
@@ -224,6 +256,21 @@ class RuntimeApi:
             return
         self._accept(connection)
         self._listener.runtime_init_failed(_reply(connection, body, "error"))
+
+    @property
+    def _state(self) -> str:
+        """Where a runtime is that has no event, in the emulator's words."""
+        if self._to_restore is not None:
+            return "RuntimeRestoreReady"
+        if self._restoring:
+            return "RuntimeRestoring"
+        return "RuntimeReady" if self._ready else "RuntimeStarted"
+
+    def _refuse_to_be(self, connection: Connection, wanted: str) -> None:
+        connection.refuse(403, "InvalidStateTransition", (
+            f"State transition from {self._state} to {wanted} failed for runtime. "
+            "Error: State transition is not allowed"
+        ))  # fmt: skip
 
     def _accept(self, connection: Connection) -> None:
         """Confirm an answer. One that was too large is an answer all the same."""
@@ -300,6 +347,8 @@ def _reply(connection: Connection, body: bytes, kind: str) -> Reply:
     """The answer that a request carries."""
     if kind == "error":
         stated = connection.header("lambda-runtime-function-error-type")
+        if connection.header("content-type") == _WITH_CAUSE:
+            body = without_cause(body)
         error_type = stated or error_type_of(body) or "Runtime.Unknown"
         return Reply(body, error_type, connection.too_large)
     return _trailers_reply(connection) or Reply(body, too_large=connection.too_large)

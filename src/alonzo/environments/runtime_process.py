@@ -20,7 +20,7 @@ from alonzo.environments.output import LineCutter, OnEvents, OutputEvent, Output
 from alonzo.environments.runtime_api import DATE, RuntimeApi
 from alonzo.environments.signals import RuntimeSignals
 from alonzo.environments.values import EnvironmentSettings
-from alonzo.environments.variables import parked_variables
+from alonzo.environments.variables import INITIALIZATION_TYPE, SNAP_START, parked_variables
 from alonzo.lib.tasks import TaskScope
 from alonzo.runtimes import base as runtimes
 from alonzo.sandbox.base import Process, ProcessSpec
@@ -37,6 +37,7 @@ class RuntimeProcess:
     def __init__(self, on_idle_loss: Callable[[], None]) -> None:
         self.signals = RuntimeSignals(on_idle_loss)
         self._pipes: tuple[OutputPipe, ...] = ()
+        self._framed: FramedLink | None = None
         self._readable = select.poll()
         self._watcher: asyncio.Task[None] | None = None
         self._emit: OnEvents | None = None
@@ -81,15 +82,14 @@ class RuntimeProcess:
                 theirs,
                 server=None if extensions is None else extensions.server,
                 settings=settings,
+                restores=(variables or {}).get(INITIALIZATION_TYPE) == SNAP_START,
             )
+            # A fork has been started already, and is told all variables later.
+            early = {} if forked else parked_variables(launch.environment, known, root=root)
             process = await begin(
                 ProcessSpec(
                     argv=() if forked else wrapped(launch.argv, variables or {}),
-                    environment=(
-                        parked_variables(launch.environment, known, root=root)
-                        if variables is None
-                        else _with_records(launch, variables)
-                    ),
+                    environment=early if variables is None else _with_records(launch, variables),
                     # What is mounted over a folder does not show to who is in it already.
                     cwd="/" if variables is None else _TASK,
                     cwd_once_fitted=_TASK if variables is None and launch.led else None,
@@ -111,6 +111,7 @@ class RuntimeProcess:
         *,
         server: ApiServer | None,
         settings: EnvironmentSettings,
+        restores: bool,
     ) -> dict[int, int]:
         """Make the link and the pipes. Answers the process's descriptors."""
         limit = settings.response_bytes_max
@@ -123,12 +124,12 @@ class RuntimeProcess:
             framed, channel = await FramedLink.open(
                 self.signals, body_bytes_max=limit, parked=server is None
             )
-            self.link = framed
+            self.link = self._framed = framed
             theirs.enter_context(channel)
             fds[runtimes.CHANNEL_FD] = channel.fileno()
             fds[runtimes.TELEMETRY_FD] = records.write_fd
         else:
-            served = RuntimeApi(self.signals, body_bytes_max=limit)
+            served = RuntimeApi(self.signals, body_bytes_max=limit, restores=restores)
             self.link = served
             assert server is not None, "only framed runtimes park"
             server.mount(DATE, served)
@@ -147,7 +148,7 @@ class RuntimeProcess:
     @property
     def lost(self) -> bool:
         """Whether the process has ended, or has to because of another one."""
-        return self.signals.lost is not None or self.signals.failed is not None
+        return self.signals.gone
 
     def adopt(
         self, *, on_idle_loss: Callable[[], None], emit: OnEvents, extensions: Extensions
@@ -162,8 +163,7 @@ class RuntimeProcess:
         extensions.join(self.signals)
 
     def configure(self, launch: runtimes.Launch, variables: Mapping[str, str]) -> None:
-        """Tell a parked process its variables; its init begins."""
-        assert isinstance(self.link, FramedLink), "only framed runtimes park"
+        """Tell a process that waits these variables: its init begins, or its restore."""
         self.signals.expect_init()
         self.link.configure(_with_records(launch, variables))
 
@@ -181,6 +181,13 @@ class RuntimeProcess:
 
     def finish_output(self) -> None:
         """Put everything written so far into the log."""
+        # Pipes come before the link among what is readable, since they were written before it.
+        if self._framed is not None and self._framed.came_at_once:
+            for pipe in self._pipes:
+                if not pipe.is_quiet:
+                    break
+            else:
+                return
         # One question for all pipes, which mostly are empty, costs a tenth of reading each in vain.
         readable = dict(self._readable.poll(0))
         for pipe in self._pipes:

@@ -24,6 +24,7 @@ log = logging.getLogger("alonzo.environments")
 #: What is expected besides the answer to a request, whose id stands for itself.
 _INIT = "the end of init"
 _READY = "the runtime to wait for an event"
+_READINESS = (_INIT, _READY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,6 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class InitFailed:
     """The runtime could not initialise the function."""
-
-    reply: Reply
-
-
-@dataclass(slots=True)
-class Answered:
-    """The runtime answered the request."""
 
     reply: Reply
 
@@ -70,7 +64,8 @@ class Failed:
     message: str
 
 
-Signal = Ready | InitFailed | Answered | Lost | TimedOut | Stopped | Failed
+#: A reply is the answer to the request.
+Signal = Ready | InitFailed | Reply | Lost | TimedOut | Stopped | Failed
 
 
 class Others(Protocol):
@@ -100,6 +95,8 @@ class RuntimeSignals:
         self.others: Others | None = None
         self.failed: Failed | None = None
         self.lost: ExitStatus | None = None
+        #: The process has ended, or has to because of another one.
+        self.gone = False
         self.ready = False
 
     def attach(self, process: Process) -> None:
@@ -127,7 +124,7 @@ class RuntimeSignals:
 
     def _expect(self, what: str) -> None:
         self._expected = what
-        self._waiting = Moment(self._turn)
+        self._waiting = Moment(loop=self._loop)
         if self._stopped:
             self._give(Stopped())
         elif self.failed is not None:
@@ -137,23 +134,24 @@ class RuntimeSignals:
 
     async def wait(self, timeout_s: float) -> Signal:
         """The signal that was expected, or the loss, the stop or the end of time before it."""
+        try:
+            return await self.next(timeout_s)
+        finally:
+            self.heard()
+
+    def next(self, timeout_s: float) -> Moment[Signal]:
+        """What ``wait`` waits for, at less cost: ``heard`` must follow, whatever comes of it."""
         waiting = self._waiting
         assert waiting is not None, "say first what you expect"
         # A timer of zero seconds would come after whatever is readable: a runtime that never stops
         # talking could keep it away.
         if timeout_s <= 0:
             self._give(TimedOut())
-        else:
-            self._wake_within(timeout_s)
-        try:
-            return await waiting
-        finally:
-            self._waiting = self._expected = None
-
-    def _wake_within(self, timeout_s: float) -> None:
+            return waiting
         self._until_s = self._loop.time() + timeout_s
         if self._timer is None or self._timer_at_s > self._until_s:
             self._set_timer()
+        return waiting
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -171,6 +169,10 @@ class RuntimeSignals:
         else:
             self._give(TimedOut())
 
+    def heard(self) -> None:
+        """Whoever waited has gone on."""
+        self._waiting = self._expected = None
+
     def close(self) -> None:
         """Nobody waits any more."""
         if self._timer is not None:
@@ -179,7 +181,7 @@ class RuntimeSignals:
 
     def _give(self, signal: Signal) -> None:
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.give(signal)
+            self._waiting.give(signal, self._turn)
 
     def stop(self) -> None:
         """Tell who waits, now or later, that the environment is being ended."""
@@ -196,13 +198,13 @@ class RuntimeSignals:
     def everyone_ready(self) -> None:
         """Extensions: nobody is at work any more."""
         self.ready = True
-        if self._expected in (_INIT, _READY):
+        if self._expected in _READINESS:
             self._give(Ready())
 
     def runtime_answered(self, request_id: str, reply: Reply) -> None:
         """Link: an answer."""
         if self._expected == request_id:
-            self._give(Answered(reply))
+            self._give(reply)
 
     def runtime_init_failed(self, reply: Reply) -> None:
         """Link: the runtime could not initialise the function."""
@@ -224,6 +226,7 @@ class RuntimeSignals:
         """Extensions: one has failed."""
         if self.failed is None:
             self.failed = Failed(error_type, message)
+            self.gone = True
             self.ready = False
             if self._waiting is not None:
                 self._give(self.failed)
@@ -233,6 +236,7 @@ class RuntimeSignals:
     def runtime_exited(self, status: ExitStatus) -> None:
         """Process: it has ended."""
         self.lost = status
+        self.gone = True
         self.ready = False
         if self._waiting is not None:
             self._give(Lost(status))

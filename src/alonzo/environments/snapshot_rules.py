@@ -1,9 +1,10 @@
-"""What SnapStart decides: who can have a snapshot, what it knows, how it fails. Pure."""
+"""What SnapStart decides: whose process can be forked, what it knows, how it fails. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from alonzo.environments.home import Rung, rungs_of
 from alonzo.environments.inits import TIMEOUT, InitFailure
 from alonzo.environments.package import Package
 from alonzo.model.errors import AwsError
@@ -15,12 +16,12 @@ INIT_S_MIN = 130.0
 #: The time for a restore, after-restore hooks included. Source: the same guide, SnapStart.
 RESTORE_S_MAX = 10.0
 
-#: Tells our bootstrap to become a template.
-_SNAPSHOT = "_ALONZO_SNAPSHOT"
+#: Tells our bootstrap that it will be forked.
+TEMPLATE = {"_ALONZO_SNAPSHOT": "1"}
 
 _URI, _TOKEN = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 
-#: What would be wrong in a fork, or in a fork's fork of time.
+#: What would be wrong once a process is restored: later, or in another environment.
 #: Source: Lambda developer guide, environment variables: SnapStart functions do not have them.
 _ABSENT = frozenset(
     {
@@ -30,19 +31,21 @@ _ABSENT = frozenset(
 )
 
 
-def why_not(package: Package, extensions: Sequence[str]) -> str | None:
-    """Why a version can have no snapshot, or None."""
-    if package.launch.preloads is None:
-        return "only the Python runtimes can be restored from a snapshot here"
-    if extensions:
-        return "its layers bring extensions, whose processes cannot be restored"
-    return None
+def can_be_forked(
+    package: Package, extensions: Sequence[str], variables: Mapping[str, str]
+) -> bool:
+    """Whether forks of one initialised process can be what a version is restored from.
+
+    ``variables`` are the user's own. Only Python forks, nothing that runs beside it does, and some
+    variables count only when a program is executed.
+    """
+    return not extensions and rungs_of(package.launch, variables)[0] is Rung.FORK
 
 
-def template_variables(variables: Mapping[str, str], *, api: str, token: str) -> dict[str, str]:
-    """The variables of a process that becomes a template. ``api`` serves its credentials."""
+def snapshot_variables(variables: Mapping[str, str], *, api: str, token: str) -> dict[str, str]:
+    """The variables of a process that is to be restored. ``api`` serves its credentials."""
     kept = {name: text for name, text in variables.items() if name not in _ABSENT}
-    return {**kept, _URI: f"http://{api}/credentials", _TOKEN: token, _SNAPSHOT: "1"}
+    return {**kept, _URI: f"http://{api}/credentials", _TOKEN: token}
 
 
 def restore_variables(token: str) -> dict[str, str]:

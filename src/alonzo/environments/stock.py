@@ -148,6 +148,20 @@ class Stock:
             self._warm(shelf)
         self._wake.set()
 
+    def replace(self, old: Launch, new: Launch) -> None:
+        """Keep homes for ``new`` where there were some for ``old``, which nobody asks for again."""
+        for shelf in [each for each in self._shelves.values() if each.launch == old]:
+            del self._shelves[shelf.kind]
+            while shelf.parked:
+                self._close(shelf.parked.pop())
+            instead = self._shelf(new, self._kind(new, shelf.kind.variables))
+            instead.heat = max(instead.heat, shelf.heat, key=lambda heat: heat.at_s)
+            # Both do the same, so that who waits is served by either.
+            instead.waiting.extend(shelf.waiting)
+            shelf.waiting.clear()
+        self._serve_waiting()
+        self._wake.set()
+
     async def take_fitted(
         self, launch: Launch, variables: Mapping[str, str], fitting: Fitting
     ) -> Home:

@@ -17,6 +17,8 @@ from alonzo.model.limits import (
     RESPONSE_BYTES_MAX,
     SCALING_MAX,
     SCALING_PERIOD_S,
+    SHUTDOWN_EXTERNAL_S,
+    SHUTDOWN_INTERNAL_S,
 )
 
 #: Memory that buys one whole processor. Source: Lambda developer guide, memory and computing power.
@@ -101,6 +103,8 @@ class Reply:
 class EnvironmentSettings:
     """How environments are kept. AWS's values are the defaults; each may be set higher.
 
+    ``shutdown_internal_s``, ``shutdown_external_s``: how long an environment's end may take with
+    internal extensions only, and with an external one; without any it takes none.
     ``freeze_after_s``: an environment that stays idle this long is frozen. AWS freezes at once; the
     short wait keeps a busy one from being frozen and thawed between two calls. It grows up to
     sixteen times where that happens all the same (``freezer.py``).
@@ -111,10 +115,13 @@ class EnvironmentSettings:
     available memory that they may take.
     ``scaling_max``: environments that a function may gain in ``scaling_period_s``, each way: on
     demand, and provisioned.
+    ``snap_start_ready``: environments of a version with SnapStart that are ready to be restored.
     ``cpu_limited``: after init an environment has the share of a processor that its memory buys.
     """
 
     init_timeout_s: float = INIT_TIMEOUT_S
+    shutdown_internal_s: float = SHUTDOWN_INTERNAL_S
+    shutdown_external_s: float = SHUTDOWN_EXTERNAL_S
     freeze_after_s: float = 0.02
     keep_alive_s: float = 600.0
     age_s_max: float = 6 * 3600.0
@@ -128,4 +135,5 @@ class EnvironmentSettings:
     parked_memory_share: float = 0.1
     scaling_max: int = SCALING_MAX
     scaling_period_s: float = SCALING_PERIOD_S
+    snap_start_ready: int = 1
     cpu_limited: bool = True

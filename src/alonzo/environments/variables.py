@@ -24,8 +24,10 @@ _COMMON = {
     "LAMBDA_TASK_ROOT": "/var/task",
     "LAMBDA_RUNTIME_DIR": "/var/runtime",
     "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-    "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
-    "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
+    # The loopback, where AWS has an address of its own (169.254.100.1): what the X-Ray SDK sends to
+    # nobody there is lost without an error, which it would write into the function's log.
+    "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+    "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
     "_AWS_XRAY_DAEMON_PORT": "2000",
 }
 
@@ -39,8 +41,10 @@ _PARK = "_ALONZO_PARK"
 LISTENS = "_ALONZO_LISTENS"
 
 #: How an environment came to be. Source: Lambda developer guide, environment variables.
+INITIALIZATION_TYPE = "AWS_LAMBDA_INITIALIZATION_TYPE"
 ON_DEMAND = "on-demand"
 PROVISIONED = "provisioned-concurrency"
+SNAP_START = "snap-start"
 
 RUNTIME_API_HOST = "127.0.0.1"
 RUNTIME_API_PORT = 9001
@@ -102,7 +106,7 @@ def runtime_variables(
         "AWS_LAMBDA_FUNCTION_NAME": version.key.name,
         "AWS_LAMBDA_FUNCTION_VERSION": version.version,
         MEMORY_SIZE: str(version.memory_mib),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type,
+        INITIALIZATION_TYPE: initialization_type,
         "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_LOG_FORMAT": version.log_format,

@@ -5,9 +5,9 @@ it. The header is a JSON object in UTF-8 (or empty), the body raw bytes.
 
 | Kind | Direction | Header | Body |
 |---|---|---|---|
-| ``CONFIG`` | to it | | the variables, a JSON object; once, and only to one that parks |
+| ``CONFIG`` | to it | | the variables, a JSON object; once to one that parks or is restored |
 | ``INVOKE`` | to it | ``id, deadline_ms, arn[, trace, client_context, cognito, tenant]`` | event |
-| ``READY`` | from it | | init is done; sent once |
+| ``READY`` | from it | | init is done, or restore; sent once for each |
 | ``CHUNK`` | from it | ``id[, type]``, in the first one | a piece of the result, up to 64 KiB |
 | ``RESPONSE`` | from it | ``id`` | result, or its last piece; it waits for the next ``INVOKE`` |
 | ``ERROR`` | from it | ``id, type[, last]`` | error document; likewise, or it exits if ``last`` |
@@ -17,8 +17,11 @@ A bootstrap parks if it is started with the variable ``_ALONZO_PARK=1``: it does
 knowing the function, reads ``CONFIG``, makes those variables the process's own, and only then looks
 at any of them. One that is started without it has its variables from the start.
 
-One that also finds ``_ALONZO_SNAPSHOT`` says ``READY`` when its init is done and never reads again.
-It is forked, and each fork reads ``CONFIG``, the variables that differ, on a channel of its own.
+One whose ``AWS_LAMBDA_INITIALIZATION_TYPE`` is ``snap-start`` runs the hooks before a snapshot and
+says ``READY``. Then, much later perhaps, it reads ``CONFIG``, the variables that differ, of which
+there may be none; it runs the hooks after a restore, says ``READY`` again, and serves. One that
+also finds ``_ALONZO_SNAPSHOT`` never reads again after the first ``READY``. It is forked, and each
+fork goes on from there on a channel of its own.
 
 A result that is not whole yet goes out as ``CHUNK`` after ``CHUNK``; ``type`` is its media type.
 ``RESPONSE`` ends it, or ``ERROR`` breaks it off. The daemon stops reading while whoever takes the
@@ -33,13 +36,14 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple, cast
 
 import orjson
 
 _PREFIX = struct.Struct(">IBH")
+_PREFIX_BYTES = _PREFIX.size
 
 #: The longest body that is kept where nobody says otherwise.
 BODY_BYTES_MAX = 64 << 20
@@ -99,26 +103,30 @@ class Decoder:
         self._body: io.BytesIO | None = None
         self._missing_bytes = 0
 
-    def feed(self, data: bytes) -> Iterable[Frame]:
+    def try_whole(self, data: bytes) -> Frame | None:
+        """The frame, if the bytes are one that is small, whole and alone; else ``feed`` them.
+
+        Raises:
+            FrameError: likewise.
+        """
+        n_bytes = len(data)
+        if self._open is not None or self._head or n_bytes < _PREFIX_BYTES:
+            return None
+        length, kind, header_bytes = _PREFIX.unpack_from(data)
+        body_at = _PREFIX_BYTES + header_bytes
+        known = _WHOLE_KINDS.get(kind)
+        if known is None or n_bytes != length + 4:
+            return None
+        if not 0 <= n_bytes - body_at <= self.body_bytes_max:
+            return None
+        return Frame(known, _header(data[_PREFIX_BYTES:body_at]), data[body_at:])
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
         """Take bytes; answers each frame that they complete.
 
         Raises:
-            FrameError: the bytes are no frame; the connection is beyond repair. It may come with
-                the iteration only.
+            FrameError: with the iteration: the bytes are no frame; the connection is beyond repair.
         """
-        # Mostly it is one small frame, whole and alone.
-        if self._open is None and not self._head and len(data) >= _PREFIX.size:
-            length, kind, header_bytes = _PREFIX.unpack_from(data)
-            body_at = _PREFIX.size + header_bytes
-            known = _KINDS.get(kind)
-            whole = len(data) == length + 4 and len(data) >= body_at
-            if whole and known is not None and known is not Kind.CHUNK:
-                body = data[body_at:]
-                if len(body) <= self.body_bytes_max:
-                    return (Frame(known, _header(data[_PREFIX.size : body_at]), body),)
-        return self._frames(data)
-
-    def _frames(self, data: bytes) -> Iterator[Frame]:
         if self._head:
             data, self._head = self._head + data, b""
         at = 0
@@ -192,15 +200,17 @@ def sized_buffer(n_bytes: int) -> io.BytesIO:
 
 
 _KINDS = {int(kind): kind for kind in Kind}
+#: Those that are mostly alone, and have no bound of their own.
+_WHOLE_KINDS = {number: kind for number, kind in _KINDS.items() if kind is not Kind.CHUNK}
 
 
 def _header(data: bytes) -> Mapping[str, Any]:
     if not data:
         return {}
     try:
-        document: Any = orjson.loads(data)
+        header: Any = orjson.loads(data)
     except ValueError as err:
         raise FrameError("a header that is no JSON") from err
-    if not isinstance(document, dict):
+    if not isinstance(header, dict):
         raise FrameError("a header that is no object")
-    return cast("dict[str, Any]", document)
+    return cast("dict[str, Any]", header)

@@ -33,6 +33,7 @@ from alonzo.model.ports.logs import LogEvent, LogStream
 from alonzo.runtimes.interpreters import SearchPlaces
 from alonzo.runtimes.registry import Runtimes, families
 from alonzo.sandbox.backends.namespaces.backend import NamespaceBackend
+from alonzo.testing.dotnet import installed
 
 # The first loop of a process makes a pipe that libuv keeps for ever; no test is to blame for it.
 uvloop.new_event_loop().close()
@@ -58,22 +59,25 @@ RUN_S_MAX = 40.0
 @functools.cache
 def host_runtimes() -> Runtimes:
     """What runs on this host."""
+    dotnet = max(installed().items(), default=None)
     places = SearchPlaces(
         path=tuple(map(Path, os.environ["PATH"].split(":"))),
         home=Path.home(),
         base_prefix=Path(sys.base_prefix),
+        dotnet_root=None if dotnet is None else dotnet[1].root,
     )
     return Runtimes(families(places))
 
 
 class Environments:
-    """A pool on real sandboxes. ``lines`` is what was logged, by stream, in order."""
+    """A pool on real sandboxes. ``lines`` is what was logged, in order, ``streams`` by stream."""
 
     def __init__(
         self, folder: Path, backend: NamespaceBackend, scope: TaskScope, **settings: Any
     ) -> None:
         settings.setdefault("parked_floor", 0)
         self.lines: list[str] = []
+        self.streams: dict[str, list[str]] = {}
         self._folder = folder
         self._numbers = itertools.count(1)
         around = Surroundings(
@@ -90,9 +94,16 @@ class Environments:
 
     # What the pool stands on
 
+    @property
+    def batch(self) -> object:
+        """``LogSink``: each write is looked at at once."""
+        return object()
+
     def write_nowait(self, stream: LogStream, events: Sequence[LogEvent]) -> None:
         """See ``model.ports.logs.LogSink``."""
-        self.lines.extend(event.message for event in events)
+        lines = [event.message for event in events]
+        self.lines.extend(lines)
+        self.streams.setdefault(stream.name, []).extend(lines)
 
     def issue(self, *, role_arn: str, function_arn: str, duration_s: int) -> AccessKey:
         """See ``model.ports.identity.RoleCredentials``."""

@@ -56,6 +56,11 @@ class PoolWorld:
         )
         self.pool = Pool(around, cast("Runtimes", self), self, starts_max=4)
 
+    @property
+    def batch(self) -> object:
+        """``LogSink``: each write is looked at at once."""
+        return object()
+
     def write_nowait(self, stream: LogStream, events: Sequence[LogEvent]) -> None:
         """``LogSink``: keep the lines."""
         self.lines.extend(event.message for event in events)

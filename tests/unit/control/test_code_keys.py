@@ -7,7 +7,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 
 from alonzo.control.code_keys import REASON_CODES, SealedPackages
@@ -18,6 +17,7 @@ from alonzo.model.context import Principal, RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.model.ports.identity import Sealed
 from alonzo.store.blobs import BlobStore
+from alonzo.testing.clients import botocore_session
 
 KEY = FunctionKey("000000000000", "us-east-1", "f")
 CALLER = RequestContext("", KEY.account, KEY.region, Principal(KEY.account, "me", "", ""), "", "")
@@ -100,7 +100,7 @@ def test_a_refusal_of_kms_is_one_that_lambda_knows(
         assert caught.value.message.endswith(f"KMS Exception: {of_kms} KMS Message: no")
 
     asyncio.run(play())
-    model: Any = botocore.session.Session().get_service_model("lambda")
+    model: Any = botocore_session().get_service_model("lambda")
     assert reason in model.shape_for("StateReasonCode").enum
 
 

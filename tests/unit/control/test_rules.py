@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import botocore.session
 import pytest
 
 from alonzo.control.declined import DECLINED, DECLINED_CODE
@@ -28,6 +27,7 @@ from alonzo.control.rules import (
 from alonzo.control.settings import ControlSettings
 from alonzo.control.unsupported import INVOKE_OPERATIONS, UNSUPPORTED
 from alonzo.model.errors import AwsError
+from alonzo.testing.clients import botocore_session
 from alonzo.testing.control import ROLE, FakeRuntimes
 
 TODAY = date(2026, 11, 20)
@@ -195,7 +195,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(entry: Any) -> None:
 
 
 def test_every_member_of_the_requests_is_used_or_declined() -> None:
-    service = botocore.session.Session().get_service_model("lambda")
+    service = botocore_session().get_service_model("lambda")
     used = {
         "FunctionName", "Runtime", "Role", "Handler", "Code", "Description", "Timeout",
         "MemorySize", "Environment", "Tags", "Architectures", "EphemeralStorage", "LoggingConfig",
@@ -212,7 +212,7 @@ def test_every_member_of_the_requests_is_used_or_declined() -> None:
 
 
 def test_every_operation_of_the_model_is_here_or_named_with_a_reason() -> None:
-    service = botocore.session.Session().get_service_model("lambda")
+    service = botocore_session().get_service_model("lambda")
     lists = [set(OPERATIONS), set(UNSUPPORTED), set(INVOKE_OPERATIONS)]
     assert set.union(*lists) == set(service.operation_names)
     assert sum(map(len, lists)) == len(service.operation_names)

@@ -77,6 +77,18 @@ def configuration(**members: Any) -> dict[str, Any]:
             "EphemeralStorage: SnapStart enabled functions have 512 MB at most.",
         ),
         (
+            {"Runtime": "java8.al2"},
+            "java8.al2 is not supported for SnapStart enabled functions.",
+        ),
+        (
+            {"Runtime": "provided.al2023"},
+            "provided.al2023 is not supported for SnapStart enabled functions.",
+        ),
+        (
+            {"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/x"}]},
+            "FileSystemConfigs: file systems are not supported for SnapStart enabled functions.",
+        ),
+        (
             {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}},
             "TenancyConfig: tenant isolation is not supported for SnapStart enabled functions.",
         ),
@@ -89,5 +101,5 @@ def test_what_cannot_be_frozen_has_no_snapshots(members: dict[str, Any], text: s
 
 
 def test_what_can_be_frozen_may_have_snapshots() -> None:
-    for runtime in ("python3.12", "python3.14"):
+    for runtime in ("python3.12", "python3.14", "java11", "java21", "java25", "dotnet8"):
         check_snap_start(configuration(Runtime=runtime))

@@ -48,3 +48,8 @@ def test_a_timeout_names_the_seconds_with_two_decimals():
 )
 def test_error_types_are_cleaned(given, kept):
     assert errors.clean_error_type(given) == kept
+
+
+def test_an_error_that_is_too_deep_to_be_written_without_its_cause_is_invalid():
+    deep = b'{"errorType":%s%s}' % (b"[" * 1010, b"]" * 1010)
+    assert errors.without_cause(deep) == b'"Invalid error body"'

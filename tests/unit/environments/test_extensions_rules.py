@@ -106,7 +106,7 @@ def test_ten_may_register_and_none_after_the_runtime_is_ready():
         "Extension limit (10) reached",
     )
     roster = Roster()
-    roster.close_registration()
+    roster.runtime_waits()
     assert refused(roster.register, "late", [], ID(1)) == (
         "Extension.RegistrationClosed",
         "Extension registration closed already",
@@ -240,6 +240,8 @@ def test_the_time_of_the_end_depends_on_who_is_there():
     assert inside.shutdown_s == inside.runtime_shutdown_s == 0.5
     assert Roster(["file"]).shutdown_s == 2.0
     assert Roster(["file"]).runtime_shutdown_s == pytest.approx(0.6)
+    raised = Roster(["file"], internal_s=5.0, external_s=5.0)
+    assert (raised.shutdown_s, raised.runtime_shutdown_s) == (5.0, 1.5)
 
 
 # Whatever they do
@@ -337,7 +339,7 @@ class Life:
             extension.event, extension.waits = None, False
 
     def do_runtime(self):
-        self.roster.close_registration()
+        self.roster.runtime_waits()
 
 
 @given(st.lists(ACTIONS, max_size=60))

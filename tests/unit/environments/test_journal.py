@@ -16,10 +16,19 @@ class Sink:
     """Keeps each write apart."""
 
     def __init__(self):
-        self.writes = []
+        self.kept = []
+        self.batch = object()
 
     def write_nowait(self, stream, events):
-        self.writes.append([(event.timestamp_ms, event.message) for event in events])
+        self.kept.append(events)
+
+    @property
+    def writes(self):
+        return [[(event.timestamp_ms, event.message) for event in each] for each in self.kept]
+
+
+def lines(*texts):
+    return texts
 
 
 def journal():
@@ -40,6 +49,31 @@ def test_lines_of_one_moment_are_one_write():
     log.write_lines(BIRTH_S + 1, "END", "REPORT")
     assert sink.writes == [[(1_800_000_001_000, "END"), (1_800_000_001_000, "REPORT")]]
     assert log.take_tail() == b"END\nREPORT\n"
+
+
+def test_two_late_writes_in_a_row_become_one_and_keep_their_times():
+    log, sink, _ = journal()
+    for at_s in (1, 3):
+        log.write_late(BIRTH_S + at_s, lines, "START")
+        log.write_late(BIRTH_S + at_s + 1, lines, "END", "REPORT")
+    times = [1_800_000_000_000 + 1000 * each for each in range(5)]
+    assert sink.writes == [
+        [(times[at], "START"), (times[at + 1], "END"), (times[at + 1], "REPORT")] for at in (1, 3)
+    ]
+
+
+def test_what_comes_between_two_late_writes_or_looks_at_the_first_keeps_them_apart():
+    log, sink, clock = journal()
+    clock.advance(1)
+    log.write_late(BIRTH_S, lines, "START")
+    log.write_output([("printed", None)])
+    log.write_late(BIRTH_S + 1, lines, "END")
+    log.write_lines(BIRTH_S + 1, "INIT_START")
+    log.write_late(BIRTH_S + 1, lines, "START")
+    sink.batch = object()
+    log.write_late(BIRTH_S + 1, lines, "END")
+    texts = [[text for _, text in each] for each in sink.writes]
+    assert texts == [["START"], ["printed"], ["END"], ["INIT_START"], ["START"], ["END"]]
 
 
 def test_a_stated_time_counts_only_within_the_life_of_the_environment():

@@ -84,6 +84,32 @@ def test_an_event_goes_there_and_its_result_comes_back():
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    ("said", "at_once"),
+    [
+        ([encode(Kind.RESPONSE, {"id": "r1"}, b"42")], True),
+        ([encode(Kind.ERROR, {"id": "r1", "type": "T"}, b"42")], True),
+        ([encode_head(Kind.RESPONSE, {"id": "r1"}, 2), b"42"], False),
+        ([encode(Kind.CHUNK, {"id": "r1"}, b"4") + encode(Kind.RESPONSE, {"id": "r1"})], False),
+    ],
+    ids=["response", "error", "in two reads", "in two frames"],
+)
+def test_a_link_knows_whether_its_answer_was_begun_and_over_in_one_look(said, at_once):
+    async def scenario(link, told, runtime):
+        await runtime.say(Kind.READY)
+        assert await told.said.get() == "ready"
+        link.send(event(), 1)
+        assert not link.came_at_once
+        for piece in said:
+            link.data_received(piece)
+        assert (await told.said.get())[0] == "answered"
+        assert link.came_at_once == at_once
+        link.send(event(), 1)
+        assert not link.came_at_once
+
+    run(scenario)
+
+
 def test_a_large_event_arrives_whole():
     async def scenario(link, told, runtime):
         payload = bytes(range(256)) * 4096

@@ -212,6 +212,28 @@ def test_a_pipe_knows_of_the_line_that_is_open(loop, printing):
     assert printing.batches == [[("one", None)], [("tw", None)]]
 
 
+def test_a_pipe_is_quiet_once_all_of_it_is_read(loop, printing):
+    assert printing.pipe.is_quiet
+    os.write(printing.fd, b"one\n")
+    loop.turn()
+    assert printing.pipe.is_quiet
+    os.write(printing.fd, b"open")
+    loop.turn()
+    assert not printing.pipe.is_quiet
+    printing.pipe.finish_event()
+    assert printing.pipe.is_quiet
+    printing.fill()
+    loop.turn()
+    assert not printing.pipe.is_quiet
+    printing.pipe.finish_event()
+    assert not printing.pipe.is_quiet
+    loop.now_s += 10
+    loop.turn()
+    os.write(printing.fd, b"last\n")
+    loop.turn()
+    assert printing.pipe.is_quiet
+
+
 def test_a_pipe_in_debt_can_be_closed(loop, printing):
     printing.fill()
     loop.turn()

@@ -27,6 +27,10 @@ class Log:
     def __init__(self):
         self.writes = []
 
+    @property
+    def batch(self):
+        return object()
+
     def write_nowait(self, stream, events):
         self.writes.append([event.message for event in events])
 
@@ -94,6 +98,16 @@ def test_a_cold_start_shows_its_init():
 )
 def test_a_failure_shows_its_status(error_type, ending):
     assert report.report_text("r", WARM, error_type).endswith(ending)
+
+
+def test_an_init_that_fails_within_an_invocation_is_the_status_of_its_report():
+    reporter, log = telling()
+    for error_type in ("Runtime.Unknown", None):
+        reporter.init_done(init_ms=1, phase="invoke", error_type=error_type)
+        reporter.finished("r", WARM, "Runtime.Unknown", 0)
+    with_status, without = (line for line in log.lines if line.startswith("REPORT"))
+    assert with_status.endswith("\tStatus: error\tError Type: Runtime.Unknown")
+    assert "Status" not in without
 
 
 def test_in_text_only_a_failed_init_has_a_line():
@@ -177,6 +191,9 @@ def test_a_subscriber_gets_every_record_whatever_the_levels():
         "functionVersion": "1", "runtimeVersion": "python:3.12.v1", "runtimeVersionArn": "arn",
         "instanceMaxMemory": 128 << 20,
     }  # fmt: skip
+    latency, duration = said["platform.runtimeDone"].pop("spans")
+    assert (latency["name"], latency["durationMs"]) == ("responseLatency", 1.234)
+    assert (duration["name"], duration["durationMs"]) == ("responseDuration", 0)
     assert said["platform.runtimeDone"] == {
         "requestId": "r",
         "status": "success",

@@ -8,6 +8,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 
+import pytest
+
 from alonzo.environments.api_server import ApiServer
 from alonzo.environments.intake import FULL_BYTES, Relay
 from alonzo.environments.runtime_api import DATE, RuntimeApi
@@ -145,6 +147,33 @@ def test_an_error_brings_its_type():
         headers = {"Lambda-Runtime-Function-Error-Type": "Runtime.Bad"}
         assert (await runtime.ask("POST", path, b"{}", headers))[0] == 202
         assert await told.said.get() == ("answered", "r1", Reply(b"{}", "Runtime.Bad"))
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("posted", "answered"),
+    [
+        (
+            b'{"errorCause": {"exceptions": []}, "errorType": "E", "errorMessage": "m", '
+            b'"stackTrace": ["a"]}',
+            b'{"errorMessage":"m","errorType":"E","stackTrace":["a"]}',
+        ),
+        (b"{", b'"Invalid error body"'),
+        (b"[1]", b'"Invalid error body"'),
+        (b"[" * LIMIT, b'"Invalid error body"'),
+    ],
+)
+def test_the_cause_of_an_error_is_not_its_callers(posted, answered):
+    async def scenario(api, told, runtime):
+        await take_event(api, told, runtime)
+        path = "/2018-06-01/runtime/invocation/r1/error"
+        headers = {
+            "Lambda-Runtime-Function-Error-Type": "Runtime.Bad",
+            "Content-Type": "application/vnd.aws.lambda.error.cause+json",
+        }
+        assert (await runtime.ask("POST", path, posted, headers))[0] == 202
+        assert await told.said.get() == ("answered", "r1", Reply(answered, "Runtime.Bad"))
 
     run(scenario)
 
@@ -375,5 +404,75 @@ def test_a_wrong_attempt_does_not_stream():
         assert relay.began_at_s is None
         assert (await runtime.ask("POST", RESPONSE, b"x", mode))[0] == 202
         assert await told.said.get() == ("answered", "r1", Reply(b"x"))
+
+    run(scenario)
+
+
+RESTORE = "/2018-06-01/runtime/restore/"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_runtime_that_is_to_be_restored_waits_for_that_and_may_fail_then(fails):
+    async def scenario(api, told, runtime):
+        api._restores = True
+        waiting = runtime.ask("GET", f"{RESTORE}next")
+        assert await told.said.get() == ("ready",)
+        api.configure({})
+        assert (await waiting)[::2] == (200, b"")
+        if fails:
+            kind = {"Lambda-Runtime-Function-Error-Type": "Runtime.AfterRestoreError"}
+            assert (await runtime.ask("POST", f"{RESTORE}error", b"{}", kind))[0] == 202
+            reply = Reply(b"{}", "Runtime.AfterRestoreError")
+            assert await told.said.get() == ("init failed", reply)
+            return
+        waiting = runtime.ask("GET", NEXT)
+        assert await told.said.get() == ("ready",)
+        api.send(event(), 1)
+        assert (await waiting)[0] == 200
+
+    run(scenario)
+
+
+def test_a_runtime_waits_to_be_restored_once_and_fails_in_its_own_phase():
+    async def scenario(api, told, runtime):
+        async def refused(path, state, wanted, by=runtime):
+            posted = bytes(LIMIT + 1) if path.endswith("error") else None
+            method = "GET" if posted is None else "POST"
+            status, _, body = await by.ask(method, f"/2018-06-01/runtime/{path}", posted)
+            assert status == 403
+            assert f"from Runtime{state} to Runtime{wanted} failed" in body.decode()
+
+        api._restores = True
+        await refused("restore/error", "Started", "RestoreError")
+        waiting = runtime.ask("GET", f"{RESTORE}next")
+        assert await told.said.get() == ("ready",)
+        other = Runtime(runtime._http.port)
+        await refused("invocation/next", "RestoreReady", "Ready", other)
+        await refused("restore/next", "RestoreReady", "RestoreReady", other)
+        other.close()
+        api.configure({})
+        await waiting
+        await refused("init/error", "Restoring", "InitError")
+        await refused("restore/next", "Restoring", "RestoreReady")
+        waiting = runtime.ask("GET", NEXT)
+        assert await told.said.get() == ("ready",)
+        api.send(event(), 1)
+        await waiting
+        await refused("restore/error", "Ready", "RestoreError")
+        await refused("restore/next", "Ready", "RestoreReady")
+        assert told.said.empty()
+
+    run(scenario)
+
+
+def test_a_runtime_that_knows_nothing_of_restores_is_ready_at_once():
+    async def scenario(api, told, runtime):
+        assert (await runtime.ask("GET", f"{RESTORE}next"))[0] == 404
+        waiting = runtime.ask("GET", NEXT)
+        assert await told.said.get() == ("ready",)
+        api.configure({})
+        assert await told.said.get() == ("ready",)
+        api.send(event(), 1)
+        assert (await waiting)[0] == 200
 
     run(scenario)

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from alonzo.environments.signals import (
-    Answered,
     Failed,
     InitFailed,
     Lost,
@@ -55,7 +54,7 @@ def test_ready_and_the_answer_in_one_breath_are_two_signals():
         signals.expect_answer("r")
         signals.runtime_answered("r", Reply(b"1"))
         signals.runtime_ready()
-        assert await signals.wait(1) == Answered(Reply(b"1"))
+        assert await signals.wait(1) == Reply(b"1")
         signals.expect_ready()
         assert await signals.wait(1) == Ready()
 
@@ -70,7 +69,7 @@ def test_what_nobody_expects_changes_nothing():
         signals.runtime_ready()
         signals.runtime_answered("mine", Reply(b"first"))
         signals.runtime_answered("mine", Reply(b"second"))
-        assert await signals.wait(1) == Answered(Reply(b"first"))
+        assert await signals.wait(1) == Reply(b"first")
         signals.runtime_answered("mine", Reply(b"late"))
         assert losses == []
 
@@ -125,7 +124,7 @@ def test_each_wait_has_its_own_time_however_the_ones_before_it_ended():
                 signals.runtime_answered("r", Reply(b"1"))
             began_s = loop.time()
             told = await signals.wait(timeout_s)
-            assert told == (Answered(Reply(b"1")) if answered else TimedOut())
+            assert told == (Reply(b"1") if answered else TimedOut())
             assert answered or loop.time() - began_s >= timeout_s - 0.002
         signals.close()
 
@@ -141,7 +140,7 @@ def test_a_wait_is_not_cut_short_by_the_timer_of_the_one_before():
         asyncio.get_running_loop().call_later(
             0.03, lambda: signals.runtime_answered("b", Reply(b"2"))
         )
-        assert await signals.wait(2) == Answered(Reply(b"2"))
+        assert await signals.wait(2) == Reply(b"2")
         signals.close()
 
     run(scenario)

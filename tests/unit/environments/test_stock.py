@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from alonzo.environments.values import EnvironmentSettings
 from alonzo.lib.clock import SystemClock
 from alonzo.lib.ids import SystemIds
 from alonzo.lib.tasks import TaskScope
-from alonzo.runtimes.base import Launch, Link
+from alonzo.runtimes.base import Launch, Link, VisiblePath
 from alonzo.runtimes.framing import Kind
 from alonzo.sandbox.base import Fitting, SandboxError, ZygoteError
 from alonzo.testing.sandbox import FakeBackend
@@ -113,7 +114,7 @@ def test_the_first_call_of_a_function_that_was_expected_finds_one_parked():
         home = await take(world)
         assert home.runtime is not None
         (spec,) = home.sandbox.started
-        assert (spec.argv, spec.environment["_ALONZO_PARK"]) == ((), "1")
+        assert (spec.argv, spec.environment) == ((), {})
         assert home.sandbox.spec.zygote.module == "start"
         assert home.sandbox.spec.zygote.folder == "/var/runtime"
         assert home.sandbox.spec.zygote.interpreter == ("/bin/python", "-s")
@@ -427,3 +428,41 @@ def test_a_zygote_that_works_again_serves_again(monkeypatch):
         assert (await take(world)).sandbox.spec.zygote is not None
 
     run(scenario, backend=Recovers(parked))
+
+
+def test_homes_for_a_launch_that_was_replaced_give_way_to_those_for_the_new_one():
+    better = replace(PYTHON, paths=(VisiblePath(Path("/compiled"), "/var/sdk"),))
+
+    def sources(world):
+        return {mount.source for each in world.backend.alive for mount in each.spec.mounts}
+
+    async def scenario(world):
+        world.stock.expect(PYTHON, {}, soon=False)
+        await world.until_parked(2)
+        world.stock.replace(PYTHON, better)
+        await until(lambda: world.stock.has(better, {}) and not world.stock.has(PYTHON, {}))
+        await world.until_parked(2)
+        assert sources(world) == {Path("/compiled")}
+
+    run(scenario)
+
+
+def test_who_waits_when_a_launch_is_replaced_is_served():
+    class Slow(FakeBackend):
+        async def create(self, spec):
+            await gate.wait()
+            return await super().create(spec)
+
+    gate = asyncio.Event()
+    better = replace(PYTHON, paths=(VisiblePath(Path("/compiled"), "/var/sdk"),))
+
+    async def scenario(world):
+        waiting = [asyncio.ensure_future(take(world)) for _ in range(3)]
+        await asyncio.sleep(0)
+        world.stock.replace(PYTHON, better)
+        gate.set()
+        for home in await asyncio.gather(*waiting):
+            assert [mount.target for mount in home.sandbox.spec.mounts] == ["/var/sdk"]
+        await until(lambda: len(world.backend.alive) == 3)
+
+    run(scenario, backend=Slow(parked), parked_floor=0)

@@ -9,13 +9,14 @@ Source: Lambda developer guide, Extensions API; texts from the runtime interface
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 
 from alonzo.environments.extensions.machine import Event, NotAllowedError, State, step
+from alonzo.model.limits import SHUTDOWN_EXTERNAL_S, SHUTDOWN_INTERNAL_S
 
 #: Extensions of one environment, external and internal together.
 EXTENSIONS_MAX = 10
@@ -23,11 +24,9 @@ EXTENSIONS_MAX = 10
 INVOKE = "INVOKE"
 SHUTDOWN = "SHUTDOWN"
 
-#: What an environment's end may take, in seconds: with no extension, with internal ones only, with
-#: an external one. Of the last a share is the runtime's, which ends first.
+#: What an environment's end may take, in seconds, with no extension. Of the time that there is with
+#: an external one a share is the runtime's, which ends first.
 SHUTDOWN_NONE_S = 0.0
-SHUTDOWN_INTERNAL_S = 0.5
-SHUTDOWN_EXTERNAL_S = 2.0
 RUNTIME_SHARE = 0.3
 
 _TAKES_EVENTS = (State.REGISTERED, State.READY, State.RUNNING)
@@ -75,9 +74,20 @@ class Extension:
 
 
 class Roster:
-    """The extensions of one generation. ``external`` are the base names of the executables."""
+    """The extensions of one generation. ``external`` are the base names of the executables.
 
-    def __init__(self, external: Sequence[str] = ()) -> None:
+    The times are those of an environment's end, in seconds, with internal ones only and with an
+    external one.
+    """
+
+    def __init__(
+        self,
+        external: Sequence[str] = (),
+        *,
+        internal_s: float = SHUTDOWN_INTERNAL_S,
+        external_s: float = SHUTDOWN_EXTERNAL_S,
+    ) -> None:
+        self._internal_s, self._external_s = internal_s, external_s
         self._by_name = {name: Extension(name, external=True) for name in external}
         self._by_id: dict[str, Extension] = {}
         self._closed = False
@@ -89,6 +99,11 @@ class Roster:
 
     def __len__(self) -> int:
         return len(self._by_name)
+
+    @property
+    def by_name(self) -> Mapping[str, Extension]:
+        """All of them; the mapping stays the same one."""
+        return self._by_name
 
     # What the environment asks
 
@@ -108,19 +123,21 @@ class Roster:
         """How long the end of the environment may take."""
         if not self._by_name:
             return SHUTDOWN_NONE_S
-        if any(extension.external for extension in self):
-            return SHUTDOWN_EXTERNAL_S
-        return SHUTDOWN_INTERNAL_S
+        return self._external_s if self._has_external else self._internal_s
+
+    @property
+    def _has_external(self) -> bool:
+        return any(extension.external for extension in self)
 
     @property
     def runtime_shutdown_s(self) -> float:
         """How much of that the runtime may take."""
-        external = self.shutdown_s == SHUTDOWN_EXTERNAL_S
-        return self.shutdown_s * (RUNTIME_SHARE if external else 1)
+        return self.shutdown_s * (RUNTIME_SHARE if self._has_external else 1)
 
-    def close_registration(self) -> None:
-        """The runtime has asked for its first event: nobody registers any more."""
+    def runtime_waits(self) -> bool:
+        """The runtime waits, so that nobody registers any more. Whether all others wait, too."""
         self._closed = True
+        return not self._by_name or self.all_wait
 
     def receivers(self, event: str) -> list[Extension]:
         """Those that asked for such events and may still take one."""

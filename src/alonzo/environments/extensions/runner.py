@@ -79,7 +79,13 @@ class Extensions:
         self._names = names
         self._reporter = reporter
         self._around = around
-        self._roster = Roster(names)
+        settings = around.settings
+        self._roster = Roster(
+            names,
+            internal_s=settings.shutdown_internal_s,
+            external_s=settings.shutdown_external_s,
+        )
+        self._by_name = self._roster.by_name
         self._api = api.ExtensionsApi(self._roster, about, around.ids, self._changed)
         self._telemetry = Telemetry(
             sandbox.connect,
@@ -135,7 +141,7 @@ class Extensions:
                 self._sandbox,
                 name,
                 variables,
-                emit=self._reporter.extension_output,
+                emit=lambda events: self._reporter.extension_output(events),
                 descriptors_max=self._around.settings.descriptors_max,
             )
         except LaunchError as err:
@@ -174,6 +180,13 @@ class Extensions:
         if self._failure is not None:
             listener.extension_failed(self._failure.error_type, self._failure.message)
 
+    def tell(self, reporter: Reporter) -> None:
+        """From now on that one is told about them: they are restored, for an environment."""
+        telemetry, self._reporter.telemetry = self._reporter.telemetry, None
+        self._reporter, reporter.telemetry = reporter, telemetry
+        # The runtime is at work again: what extensions do meanwhile ends nothing.
+        self._runtime_waits = False
+
     def report_init(self, *, done: bool) -> None:
         """Tell what has become of each. If init is ``done``, it is too late to subscribe."""
         for each in self._roster:
@@ -197,12 +210,12 @@ class Extensions:
     @property
     def is_empty(self) -> bool:
         """Whether there is none."""
-        return not len(self._roster)
+        return not self._by_name
 
     def invoke(self, invocation: Invocation, deadline_ms: int) -> None:
         """Tell who wants to know that an event goes to the runtime. Before it does."""
         self._runtime_waits = False
-        if not len(self._roster):
+        if not self._by_name:
             return
         document = {
             "eventType": INVOKE,
@@ -217,8 +230,7 @@ class Extensions:
     def runtime_waits(self) -> bool:
         """The runtime waits for an event. Whether every extension does, too."""
         self._runtime_waits = True
-        self._roster.close_registration()
-        return self._roster.all_wait
+        return self._roster.runtime_waits()
 
     def _changed(self) -> None:
         """An extension has asked for something that it was granted."""

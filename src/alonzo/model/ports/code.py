@@ -51,8 +51,8 @@ class SnapshotMaker(Protocol):
     async def prepare(self, version: ServingVersion) -> SnapshotFailure | None:
         """Take the snapshot of a version that is being published: its init and its hooks run.
 
-        It takes at most ``max(130 s, the function's timeout)``. None: it is taken, or there can be
-        none on this host, which the version's log will say.
+        It takes at most ``max(130 s, the function's timeout)``. None: it is taken, or the platform
+        could not; the version's first call then does it.
 
         Raises:
             CodeError: the code or a layer cannot be unpacked.

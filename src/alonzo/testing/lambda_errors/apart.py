@@ -87,7 +87,7 @@ _EDGE = "The framework has refused every value that the operation would: Validat
 _NO_VPC = "There are no VPCs, so a version in one is never ready to be called."
 _NO_FILES = "There are no file systems, so a version with one is never ready to be called."
 _AHEAD = (
-    "A version with a snapshot is called once there is one; without one it starts as others do."
+    "A version with SnapStart is called once it is prepared; what is missing later is made then."
 )
 _EVENT = "The event is accepted, and what goes wrong then is the event's: it is retried."
 _RUNTIMES = "There are no customer-managed runtimes."

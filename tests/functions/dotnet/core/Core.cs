@@ -2,9 +2,27 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Threading.Tasks;
 
 namespace Amazon.Lambda.Core
 {
+    public static class SnapshotRestore
+    {
+        private static readonly List<Func<ValueTask>> Before = new List<Func<ValueTask>>();
+        private static readonly List<Func<ValueTask>> After = new List<Func<ValueTask>>();
+
+        public static void RegisterBeforeSnapshot(Func<ValueTask> hook) => Before.Add(hook);
+
+        public static void RegisterAfterRestore(Func<ValueTask> hook) => After.Add(hook);
+
+        // What AWS's client asks for in the package that a function brings.
+        internal static void CopyBeforeSnapshotCallbacksToRegistry(Action<Func<ValueTask>> register) =>
+            Before.ForEach(register);
+
+        internal static void CopyAfterRestoreCallbacksToRegistry(Action<Func<ValueTask>> register) =>
+            After.ForEach(register);
+    }
+
     public interface ILambdaContext
     {
         string AwsRequestId { get; }

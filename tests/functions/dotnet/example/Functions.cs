@@ -210,4 +210,34 @@ namespace Example
             return "printed";
         }
     }
+
+    /// <summary>A function with SnapStart.</summary>
+    public class Restored
+    {
+        private readonly string id = Guid.NewGuid().ToString();
+        private readonly List<string> order = new List<string>();
+
+        public Restored()
+        {
+            Console.WriteLine("initialised " + id);
+            foreach (string name in new[] { "1", "2" })
+            {
+                SnapshotRestore.RegisterBeforeSnapshot(() => Called("before " + name));
+                SnapshotRestore.RegisterAfterRestore(() => Called("after " + name));
+            }
+        }
+
+        private async ValueTask Called(string what)
+        {
+            await Task.Yield();
+            order.Add(what);
+            if (what == Environment.GetEnvironmentVariable("FAILS"))
+            {
+                throw new InvalidOperationException(what + " was told to fail");
+            }
+        }
+
+        public Dictionary<string, object> Handler(JsonElement input) =>
+            new Dictionary<string, object> { ["id"] = id, ["order"] = order };
+    }
 }

@@ -9,10 +9,23 @@ public static class Program
     public static async Task Main(string[] arguments)
     {
         string host = Environment.GetEnvironmentVariable("AWS_LAMBDA_RUNTIME_API");
-        string calls = "http://" + host + "/2018-06-01/runtime/invocation/";
+        string runtime = "http://" + host + "/2018-06-01/runtime/";
+        string calls = runtime + "invocation/";
         using (var client = new HttpClient())
         {
             client.Timeout = TimeSpan.FromHours(12);
+            if (Environment.GetEnvironmentVariable("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start")
+            {
+                Console.WriteLine("initialised");
+                await client.GetAsync(runtime + "restore/next");
+                Console.WriteLine("restored");
+                if (Environment.GetEnvironmentVariable("FAILS") != null)
+                {
+                    var error = new StringContent("{\"errorType\":\"Runtime.AfterRestoreError\"}");
+                    await client.PostAsync(runtime + "restore/error", error);
+                    return;
+                }
+            }
             while (true)
             {
                 HttpResponseMessage next = await client.GetAsync(calls + "next");

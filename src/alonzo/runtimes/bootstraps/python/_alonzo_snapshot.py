@@ -1,8 +1,8 @@
-"""Serves forks of an initialised function to the platform: its snapshot, restored again and again.
+"""Halts a function that has initialised where a snapshot of it is taken, until it is restored.
 
-``be_template()`` does not come back in the process that was initialised. It comes back in forks of
-it that are in a sandbox of their own by then, with channel, log and variables of their own, and
-with nothing in them that must not be the same twice.
+``be_prepared()`` comes back in the same process, once. ``be_template()`` does not: it comes back in
+forks of the process, again and again, that are in a sandbox of their own by then, with channel, log
+and variables of their own, and with nothing in them that must not be the same twice.
 
 A fork enters its sandbox under escort: between its first ``setns`` and its last ``setresuid`` any
 other system call is its end (``sandbox/backends/namespaces/inside/escort.py``).
@@ -54,12 +54,26 @@ class Template:
         os._exit(status)
 
 
-def be_template(template):
-    """Take the snapshot; come back in each restored fork."""
+def be_prepared(template):
+    """Wait, and come back restored."""
+    _halt(template)
+    gc.collect()
+    template.flush()
+    template.send(READY, None)
+    _restore(template)
+
+
+def _halt(template):
+    """The last of init."""
     try:
         _run_hooks("get_before_snapshot")
     except BaseException as error:
         template.fail(error, "Runtime.BeforeSnapshotError", 64)
+
+
+def be_template(template):
+    """Take the snapshot; come back in each restored fork."""
+    _halt(template)
     _warn()
     files = _pack_tmp()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -79,9 +93,9 @@ def be_template(template):
 
 
 def _restore(template):
-    """In a fork that is where it belongs: make it differ from all others.
+    """Wait to be told whose it is, where it belongs; what a fork must not share is new in it.
 
-    It may be made long before it is needed, and takes what does no harm to that time.
+    It may wait long before it is needed, and takes what does no harm to that time.
     """
     reseed()
     config = template.receive(CONFIG)

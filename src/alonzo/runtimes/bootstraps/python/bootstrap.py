@@ -351,7 +351,8 @@ def main():
 def serve():
     """The same, once the modules are found in their places."""
     os.set_inheritable(CHANNEL_FD, False)
-    snapshot = os.environ.pop("_ALONZO_SNAPSHOT", None) is not None
+    forked = os.environ.pop("_ALONZO_SNAPSHOT", None) is not None
+    restored = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
     log = open_log()
     sys.stdout.reconfigure(line_buffering=True)
     sys.stderr.reconfigure(line_buffering=True)
@@ -360,10 +361,11 @@ def serve():
     encoder = Encoder()
     handler = initialise(log, encoder)
     flush()
-    if snapshot:
-        from _alonzo_snapshot import Template, be_template
+    if restored:
+        from _alonzo_snapshot import Template, be_prepared, be_template
 
-        be_template(Template(send, receive, flush, lambda error: document_of(error, log, encoder)))
+        halt = be_template if forked else be_prepared
+        halt(Template(send, receive, flush, lambda error: document_of(error, log, encoder)))
     send(READY, None)
     process = os.getpid()
     while True:

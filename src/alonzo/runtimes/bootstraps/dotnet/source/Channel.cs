@@ -30,6 +30,7 @@ namespace Alonzo.Runtime
         internal const byte Error = 18;
         internal const byte InitError = 19;
         private const byte Invoke = 1;
+        private const byte Config = 2;
         private const int Descriptor = 3;
         private const int PrefixBytes = 7;
         private const int BufferBytes = 1 << 16;
@@ -49,18 +50,8 @@ namespace Alonzo.Runtime
         /// <summary>The next call; null: the daemon has gone.</summary>
         internal Call Receive()
         {
-            if (!Fill(prefix))
-            {
-                return null;
-            }
-            int length = (prefix[0] << 24) | (prefix[1] << 16) | (prefix[2] << 8) | prefix[3];
-            if (prefix[4] != Invoke)
-            {
-                throw new IOException("the daemon sent a frame of kind " + prefix[4]);
-            }
-            var head = new byte[(prefix[5] << 8) | prefix[6]];
-            var body = new byte[length - 3 - head.Length];
-            if (!Fill(head) || !Fill(body))
+            (byte[] head, byte[] body) = Receive(Invoke);
+            if (body == null)
             {
                 return null;
             }
@@ -69,10 +60,36 @@ namespace Alonzo.Runtime
             return call;
         }
 
+        /// <summary>
+        /// Wait for the restore of what has initialised; false: the daemon has gone. Its variables
+        /// stay as they are.
+        /// </summary>
+        internal bool WaitForRestore()
+        {
+            return Receive(Config).Body != null;
+        }
+
+        private (byte[] Head, byte[] Body) Receive(byte kind)
+        {
+            if (!Fill(prefix))
+            {
+                return default;
+            }
+            int length = (prefix[0] << 24) | (prefix[1] << 16) | (prefix[2] << 8) | prefix[3];
+            if (prefix[4] != kind)
+            {
+                throw new IOException("the daemon sent a frame of kind " + prefix[4]);
+            }
+            var head = new byte[(prefix[5] << 8) | prefix[6]];
+            var body = new byte[length - 3 - head.Length];
+            return Fill(head) && Fill(body) ? (head, body) : default;
+        }
+
         /// <summary>Compile what receives a call.</summary>
         internal void Prepare()
         {
             RuntimeHelpers.PrepareDelegate(new Func<Call>(Receive));
+            RuntimeHelpers.PrepareDelegate(new Func<byte, (byte[], byte[])>(Receive));
             RuntimeHelpers.PrepareDelegate(new Func<byte[], bool>(Fill));
             Read(Encoding.ASCII.GetBytes("{\"id\":\"\",\"deadline_ms\":1}"));
         }

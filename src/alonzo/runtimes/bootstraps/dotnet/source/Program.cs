@@ -26,14 +26,27 @@ namespace Alonzo.Runtime
             }
             catch (Exception error)
             {
-                log.Write(Level.Error, Faults.Report(error));
-                byte[] document = Faults.Document(error);
-                channel.Send(Channel.InitError, null, error.GetType().Name, document);
-                // Not return: threads of the broken class would keep the process.
-                Environment.Exit(1);
-                return 1;
+                return Fail(channel, log, error, error.GetType().Name);
             }
             Prepare(channel, handler);
+            if (Restore.IsToCome)
+            {
+                var restore = new Restore();
+                if (restore.TryBefore(out Exception failed))
+                {
+                    channel.Send(Channel.Ready, null, null, default);
+                    if (!channel.WaitForRestore())
+                    {
+                        Environment.Exit(0);
+                        return 0;
+                    }
+                    restore.TryAfter(out failed);
+                }
+                if (failed != null)
+                {
+                    return Fail(channel, log, failed, restore.ErrorType);
+                }
+            }
             channel.Send(Channel.Ready, null, null, default);
             for (Call call = channel.Receive(); call != null; call = channel.Receive())
             {
@@ -41,6 +54,16 @@ namespace Alonzo.Runtime
             }
             Environment.Exit(0);
             return 0;
+        }
+
+        /// <summary>Tell the daemon why there will be no calls, and end the process.</summary>
+        private static int Fail(Channel channel, Log log, Exception error, string type)
+        {
+            log.Write(Level.Error, Faults.Report(error));
+            channel.Send(Channel.InitError, null, type, Faults.Document(error));
+            // Not return: threads of the broken class would keep the process.
+            Environment.Exit(1);
+            return 1;
         }
 
         /// <summary>

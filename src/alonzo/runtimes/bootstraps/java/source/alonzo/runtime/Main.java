@@ -1,5 +1,6 @@
 package alonzo.runtime;
 
+import com.amazonaws.services.lambda.crac.Core;
 import com.amazonaws.services.lambda.runtime.LambdaRuntimeInternal;
 import java.io.File;
 import java.io.FileDescriptor;
@@ -28,6 +29,12 @@ public final class Main {
     private static final int CHANNEL = 3;
     private static final String TRACE = "com.amazonaws.xray.traceHeader";
     private static final String BAD_CODE = "Runtime.BadFunctionCode";
+    private static final int BAD_HOOK_STATUS = 64;
+
+    /** Tells the library {@code org.crac} to which package it has to pass resources; as on AWS. */
+    private static final String CRAC = "org.crac.Core.Compat";
+
+    private static final String CRAC_PACKAGE = "com.amazonaws.services.lambda.crac";
 
     private final Channel channel;
     private final Log log;
@@ -50,7 +57,13 @@ public final class Main {
         System.setErr(stream(FileDescriptor.err));
         Main main = new Main(channel, Log.open(System.getenv()));
         LambdaRuntimeInternal.provideLogger(main.log);
+        if (System.getProperty(CRAC) == null) {
+            System.setProperty(CRAC, CRAC_PACKAGE);
+        }
         Handler handler = main.load();
+        if ("snap-start".equals(System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE"))) {
+            main.waitToBeRestored();
+        }
         channel.send(Channel.READY, Collections.emptyMap(), new byte[0]);
         main.serve(handler);
         flush();
@@ -107,15 +120,46 @@ public final class Main {
         }
     }
 
-    /** Tell the daemon why there will be no calls, and end the process. */
+    /** End init where a snapshot would be taken, and come back when the process is to serve. */
+    private void waitToBeRestored() throws IOException {
+        try {
+            Core.getGlobalContext().beforeCheckpoint(null);
+        } catch (Throwable err) {
+            throw failHook(err, "Runtime.BeforeCheckpointError");
+        }
+        // It may stand for long, and takes as little of the host as it can.
+        System.gc();
+        flush();
+        channel.send(Channel.READY, Collections.emptyMap(), new byte[0]);
+        if (channel.receiveVariables() == null) {
+            Runtime.getRuntime().halt(0);
+        }
+        try {
+            Core.getGlobalContext().afterRestore(null);
+        } catch (Throwable err) {
+            throw failHook(err, "Runtime.AfterRestoreError");
+        }
+        flush();
+    }
+
+    private IOException failHook(Throwable err, String type) throws IOException {
+        Fault.cut(err);
+        return fail(type, Fault.reportOf(err), Fault.documentOf(err), BAD_HOOK_STATUS);
+    }
+
     private IOException failInit(Fault fault) throws IOException {
-        log.error(fault.report());
         String type = fault.type == null ? BAD_CODE : fault.type;
-        channel.send(
-                Channel.INIT_ERROR, Collections.singletonMap("type", type), bytes(fault.document()));
+        return fail(type, fault.report(), fault.document(), 1);
+    }
+
+    /** Tell the daemon why there will be no calls, and end the process. */
+    private IOException fail(String type, String report, Map<String, Object> document, int status)
+            throws IOException {
+        log.error(report);
+        channel.send(Channel.INIT_ERROR, Collections.singletonMap("type", type), bytes(document));
         flush();
         // Not exit: threads and hooks of the broken class would keep the process.
-        Runtime.getRuntime().halt(1);
+        Runtime.getRuntime().halt(status);
         return new IOException("the process has ended");
     }
 
