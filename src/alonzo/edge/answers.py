@@ -14,7 +14,12 @@ _FORM = b"application/x-www-form-urlencoded"
 
 def sent_as_form(request: HttpRequest) -> bool:
     """Whether a request looks like one of the query protocol, as far as its head tells."""
-    return (request.header(b"content-type") or b"").startswith(_FORM)
+    return is_form(request.header(b"content-type"))
+
+
+def is_form(content_type: bytes | None) -> bool:
+    """Whether a body is a form of the query protocol."""
+    return (content_type or b"").startswith(_FORM)
 
 
 def bare_error(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:

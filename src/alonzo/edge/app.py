@@ -26,6 +26,7 @@ from typing import Any, Literal
 from alonzo.edge import models, open_operations
 from alonzo.edge.answers import nobody_answers
 from alonzo.edge.beside import Beside
+from alonzo.edge.body_hash import BodyHash
 from alonzo.edge.call import Call
 from alonzo.edge.call_errors import (
     failure_of,
@@ -37,9 +38,11 @@ from alonzo.edge.call_errors import (
 from alonzo.edge.door import Door, decode
 from alonzo.edge.function_urls.server import FunctionUrlServer
 from alonzo.edge.hosts import HostRules, host_of
+from alonzo.edge.http1.head import Head
 from alonzo.edge.http1.incoming import BodyTooLargeError, Incoming
 from alonzo.edge.http1.response import Response
 from alonzo.edge.invoke_http import (
+    STREAM_PREFIX,
     is_invoke,
     is_stream,
     parse_invoke,
@@ -141,7 +144,9 @@ class EdgeApp:
                 if answer is not None:
                     return await answer
             try:
-                return await self._operate(call)
+                claim = self._claim_of(call)
+                serve = self._invoke if _is_invocation(head, claim) else self._operate
+                return await serve(call, claim)
             except AuthFailure as failure:
                 error = refuse(failure, protocol_of(call))
                 self._turned_away(call, failure, error)
@@ -159,16 +164,11 @@ class EdgeApp:
             self._note(call, error=failure_of(call))
             return render_failure(call)
 
-    async def _operate(self, call: Call) -> Response | None:
+    async def _operate(self, call: Call, claim: Claim | None) -> Response | None:
+        """Serve a request for an operation; ``_invoke`` serves the short cuts."""
         head, door = call.head, self._door
-        claim = self._claim_of(call)
         signing_name = None if claim is None else claim.service
-        fast = signing_name in (None, "lambda") and is_invoke(head.method, head.raw_path)
-        streams = (
-            not fast and signing_name in (None, "lambda") and is_stream(head.method, head.raw_path)
-        )
-        short_cut = fast or streams
-        call.service = "lambda" if short_cut else self._service_of(call, signing_name)
+        call.service = self._service_of(call, signing_name)
         if call.service == SERVICE:
             return await self._operate_s3(call, claim)
         if claim is None and (opened := await self._try_open(call)) is not None:
@@ -176,13 +176,9 @@ class EdgeApp:
         # Before the body is read: strangers must not fill our memory.
         key = door.find_key(claim)
         if claim is not None and key is not None:
-            self._check_scope(call, claim, short_cut=short_cut)
-        limits = self._limits
+            self._check_scope(call, claim)
         body_hash = door.hash_of(head, key)
-        bytes_max = self._payload_bytes_max if short_cut else limits.bytes_max
-        body = call.try_body(bytes_max) if body_hash is None else None
-        if body is None:
-            body = await call.read_body(bytes_max, body_hash)
+        body = await self._body_of(call, self._limits.bytes_max, body_hash)
         if call.service is None:
             call.service = self._router.pick(call.request, signing_name)
         body_sha256 = None if body_hash is None else await body_hash.hex()
@@ -190,14 +186,38 @@ class EdgeApp:
         if seal is not None:
             call.body = await decode(seal, head, body)
         region = self._region_of(call) if claim is None else claim.region
-        if not short_cut or self._trail.of_invocations:
+        call.caller = Caller(principal, region)
+        return await self._run(call, principal, region, claim)
+
+    async def _invoke(self, call: Call, claim: Claim | None) -> Response | None:
+        """Serve ``Invoke``, or the call whose response is streamed: ``_operate``, cut short."""
+        head, door = call.head, self._door
+        call.service = "lambda"
+        if claim is None and (opened := await self._try_open(call)) is not None:
+            return opened
+        key = door.find_key(claim)
+        # Nothing but the host could tell that the scope is wrong, and hardly a host does.
+        if key is not None and service_host(head.fields.get(b"host", b"")) is not None:
+            assert claim is not None, "a key was found"
+            self._check_scope(call, claim)
+        body_hash = door.hash_of(head, key)
+        body = None
+        if body_hash is None:
+            body = call.incoming.try_body(self._payload_bytes_max)
+        if body is None:
+            body = await self._body_of(call, self._payload_bytes_max, body_hash)
+        call.body = body
+        body_sha256 = None if body_hash is None else await body_hash.hex()
+        principal, seal = door.admit(head, body, claim, key, body_sha256)
+        if seal is not None:
+            call.body = body = await decode(seal, head, body)
+        region = self._region_of(call) if claim is None else claim.terms.region
+        if self._trail.of_invocations:
             call.caller = Caller(principal, region)
-        if not short_cut:
-            return await self._run(call, principal, region, claim)
         invoke = parse_invoke(
             head,
-            call.body,
-            limits.payloads,
+            body,
+            self._limits.payloads,
             request_id=call.request_id,
             principal=principal,
             region=region,
@@ -206,12 +226,17 @@ class EdgeApp:
             call.caller.params = parameters_of(invoke)
         if self._authorizer is not None and not self._authorizer.may_invoke_nowait(invoke):
             await self._authorizer.authorize_invoke(invoke, _context(call, principal, region))
-        if streams:
+        if head.raw_path.startswith(STREAM_PREFIX):
             response = await answer_stream(self._invoker, invoke, call.incoming)
         else:
             response = render_invoke(await self._invoker.invoke(invoke), call.request_id)
-        self._note(call)
+        if call.caller is not None:
+            self._note(call)
         return response
+
+    async def _body_of(self, call: Call, bytes_max: int, body_hash: BodyHash | None) -> bytes:
+        body = call.try_body(bytes_max) if body_hash is None else None
+        return await call.read_body(bytes_max, body_hash) if body is None else body
 
     def _service_of(self, call: Call, signing_name: str | None) -> str | None:
         """The service that a request is for, as far as its head tells."""
@@ -226,7 +251,7 @@ class EdgeApp:
             return call.response(self._s3.preflight(call.head))
         call.extra = self._s3.cross_origin(call.head)
         if claim is not None and self._door.is_locked:
-            self._check_scope(call, claim, short_cut=False)
+            self._check_scope(call, claim)
         if claim is None and self._s3.takes_form(call.head):
             principal, region = await self._s3.admit_form(call)
         else:
@@ -282,10 +307,7 @@ class EdgeApp:
             call.incoming, call.request_id, call.service, self._region, failure, error
         )
 
-    def _check_scope(self, call: Call, claim: Claim, *, short_cut: bool) -> None:
-        # Of an invocation nothing but the host could tell, and hardly a host does.
-        if short_cut and service_host(call.head.fields.get(b"host", b"")) is None:
-            return
+    def _check_scope(self, call: Call, claim: Claim) -> None:
         misfit = self._router.misfit(call.request, claim.service, claim.region)
         if misfit is not None:
             call.service, text = misfit
@@ -339,6 +361,13 @@ class EdgeApp:
         return response
 
 
+def _is_invocation(head: Head, claim: Claim | None) -> bool:
+    """Whether a request is for one of the short cuts."""
+    if claim is not None and claim.terms.service != "lambda":
+        return False
+    return is_invoke(head.method, head.raw_path) or is_stream(head.method, head.raw_path)
+
+
 def _context(call: Call, principal: Principal, region: str) -> RequestContext:
     return RequestContext(
         request_id=call.request_id,
@@ -351,9 +380,8 @@ def _context(call: Call, principal: Principal, region: str) -> RequestContext:
         trace_header=_ascii(call.head.fields.get(b"x-amzn-trace-id")),
         user_agent=_ascii(call.head.fields.get(b"user-agent")),
         referer=_ascii(call.head.fields.get(b"referer")),
-        is_signed_old=call.is_signed_old,
-        is_form=call.form is not None,
-        if_range=_ascii(call.head.fields.get(b"if-range")),
+        facts=call.facts,
+        vouch=call.caller.vouch if call.caller and principal is open_operations.STRANGER else None,
     )
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from alonzo.model.service_models import OperationModel
 
 
+NO_FACTS: Mapping[str, str] = {}
+
+
 class Call:
     """One request as far as it has got; what an error is rendered with."""
 
@@ -25,10 +28,10 @@ class Call:
         "body",
         "caller",
         "extra",
+        "facts",
         "form",
         "head",
         "incoming",
-        "is_signed_old",
         "operation",
         "path",
         "request_id",
@@ -44,8 +47,8 @@ class Call:
         self.operation: OperationModel | None = None
         #: Who was let in; None for calls that the audit log does not want.
         self.caller: Caller | None = None
-        #: Whether it was signed with Signature Version 2.
-        self.is_signed_old = False
+        #: What the edge's part of its service tells the service beside the parameters.
+        self.facts: Mapping[str, str] = NO_FACTS
         self.body = b""
         #: The body that is read while it arrives, instead of ``body``.
         self.upload: UploadBody | None = None

@@ -15,6 +15,7 @@ from alonzo.model.errors import AwsError
 from alonzo.model.http import HttpRequest
 from alonzo.model.invocations import InvokeRequest
 from alonzo.model.ports.audit import AuditEvent, AuditLog, TlsFacts, TurnedAway
+from alonzo.model.sessions import WebIdentity
 
 _TEXT_BYTES_MAX = 1024
 _SHORT_CUTS = frozenset({"Invoke", "InvokeWithResponseStream"})
@@ -23,12 +24,17 @@ _SHORT_CUTS = frozenset({"Invoke", "InvokeWithResponseStream"})
 class Caller:
     """Who was let in, where, and with which parameters once they are read."""
 
-    __slots__ = ("params", "principal", "region")
+    __slots__ = ("params", "principal", "region", "web_identity")
 
     def __init__(self, principal: Principal, region: str) -> None:
         self.principal = principal
         self.region = region
         self.params: Mapping[str, Any] | None = None
+        self.web_identity: WebIdentity | None = None
+
+    def vouch(self, identity: WebIdentity) -> None:
+        """Nobody has signed, and the operation has found out who calls."""
+        self.web_identity = identity
 
 
 class Trail:
@@ -42,9 +48,7 @@ class Trail:
     ) -> None:
         """``operations`` are those that are served, by service: calls of others change nothing."""
         self._audit = audit
-        self._served = {name: frozenset(each) for name, each in operations.items()}
-        # The short cuts are in no table of operations.
-        self._served["lambda"] = self._served.get("lambda", frozenset[str]()) | _SHORT_CUTS
+        self._operations = operations
         self._router = router
         self.of_invocations = audit is not None and audit.wants("lambda", "Invoke")
 
@@ -64,7 +68,7 @@ class Trail:
         if audit is None or service is None:
             return
         operation = operation or self._operation(incoming, service)
-        if operation not in self._served.get(service, ()):
+        if not self._is_served(service, operation):
             return
         if not audit.wants(service, operation):
             return
@@ -82,6 +86,7 @@ class Trail:
                 result,
                 None if error is None else (error.code, error.message),
                 tls=_tls(incoming),
+                web_identity=caller.web_identity,
             )
         )
 
@@ -105,7 +110,7 @@ class Trail:
         if claim is not None:
             key_id, region = claim.terms.access_key_id, claim.region
         operation = None if service is None else self._operation(incoming, service)
-        if operation not in self._served.get(service or "", ()):
+        if not self._is_served(service or "", operation or ""):
             operation = None
         self._audit.turned_away_nowait(
             TurnedAway(
@@ -121,6 +126,12 @@ class Trail:
                 tls=_tls(incoming),
             )
         )
+
+    def _is_served(self, service: str, operation: str) -> bool:
+        # The short cuts are in no table of operations.
+        if service == "lambda" and operation in _SHORT_CUTS:
+            return True
+        return operation in self._operations.get(service, ())
 
     def _operation(self, incoming: Incoming, service: str) -> str:
         head = incoming.head

@@ -129,7 +129,9 @@ class Concurrency:
             AwsError: TooManyRequestsException.
         """
         own = self._of_function.get(key) or _Count()
-        region, shared = self._share(key), None
+        region, shared = self._shared.get((key.account, key.region)), None
+        if region is None:
+            region = self._shared[key.account, key.region] = _Shared()
         # With a reservation this needs calls that were admitted under others, now gone.
         full = region.everything.calls >= self._account_max
         if reservations.function is not None:
@@ -154,21 +156,16 @@ class Concurrency:
                 now_s, self._account_max * self._requests_s
             ):
                 raise throttled(ThrottleReason.ACCOUNT_RATE)
-            _count(shared)
             shared.provisioned += provisioned
         if not own.peak:
             self._of_function[key] = own
-        _count(own)
-        _count(region.everything)
         own.provisioned += provisioned
-        return Slot(key, own, shared, provisioned, region.everything)
-
-    def _share(self, key: FunctionKey) -> _Shared:
-        where = key.account, key.region
-        shared = self._shared.get(where)
-        if shared is None:
-            shared = self._shared[where] = _Shared()
-        return shared
+        everything = region.everything
+        for count in (own, everything) if shared is None else (own, everything, shared):
+            count.calls += 1
+            if count.calls > count.peak:
+                count.peak = count.calls
+        return Slot(key, own, shared, provisioned, everything)
 
     def _pace(self, key: FunctionKey, now_s: float) -> Pace:
         """The pace of a function with a reservation. There is no end to those that come and go."""
@@ -203,12 +200,6 @@ class Concurrency:
 
     def __len__(self) -> int:
         return sum(count.calls for count in self._of_function.values())
-
-
-def _count(calls: _Count) -> None:
-    calls.calls += 1
-    if calls.calls > calls.peak:
-        calls.peak = calls.calls
 
 
 def _peaks(counts: Mapping[K, _Count]) -> dict[K, int]:

@@ -118,6 +118,16 @@ class Directory:
     async def _read(self, key: FunctionKey) -> _Function | None:
         return await self._store.read(lambda db: _read_function(db, key))
 
+    def try_resolve(self, ref: FunctionRef) -> Target | None:
+        """``resolve``, if it is known already what comes of it and that is a target."""
+        function = self._known.get(ref.key)
+        if function is None:
+            return None
+        qualifier = ref.qualifier or LATEST
+        if function.aliases:
+            qualifier = self._version(function, qualifier)
+        return function.targets.get(qualifier)
+
     async def resolve(self, ref: FunctionRef) -> Target:
         """What a call to ``ref`` runs on. An alias that shares its calls answers by chance.
 

@@ -63,20 +63,19 @@ _TURNS: WeakValueDictionary[int, Turn] = WeakValueDictionary()
 class Moment(asyncio.Future[T]):
     """A future for one waiter; for a light call that waits it costs no callback of its own."""
 
-    __slots__ = ("_turn", "resume")
+    # Without a constructor of its own, which would take as long as all else about a future.
+    __slots__ = ("resume",)
 
-    def __init__(self, turn: Turn) -> None:
-        super().__init__(loop=turn.loop)
-        self._turn = turn
-        #: How the light call that waits goes on.
-        self.resume: Callable[[], None] | None = None
+    #: How the light call that waits goes on; not set where none does.
+    resume: Callable[[], None]
 
-    def give(self, value: T) -> None:
-        """Set the result."""
+    def give(self, value: T, turn: Turn) -> None:
+        """Set the result. ``turn`` is that of the loop."""
         self.set_result(value)
-        resume, self.resume = self.resume, None
+        resume = getattr(self, "resume", None)
         if resume is not None:
-            self._turn.soon(resume)
+            del self.resume
+            turn.soon(resume)
 
 
 class TaskScope:
@@ -111,13 +110,10 @@ class TaskScope:
 
     def run(self, coro: Coroutine[Any, Any, None], *, name: str, turn: Turn) -> None:
         """Run ``coro`` as a light call, soon. Its failure is logged."""
-        call = _LightCall(self, coro, name, turn.loop)
-        self._light.add(call)
+        light = self._light
+        call = _LightCall(self, coro, name, turn.loop, light.discard)
+        light.add(call)
         turn.soon(call.step)
-
-    def light_call_done(self, call: _LightCall) -> None:
-        """For light calls alone: one is over, or has become a task."""
-        self._light.discard(call)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -149,7 +145,7 @@ class TaskScope:
 class _LightCall:
     """One coroutine at work without a task; the current task as far as it can tell."""
 
-    __slots__ = ("_coro", "_loop", "_name", "_scope", "_task", "_waits_for")
+    __slots__ = ("_coro", "_done", "_loop", "_name", "_scope", "_task", "_waits_for")
 
     def __init__(
         self,
@@ -157,11 +153,14 @@ class _LightCall:
         coro: Coroutine[Any, Any, None],
         name: str,
         loop: asyncio.AbstractEventLoop,
+        done: Callable[[_LightCall], None],
     ) -> None:
+        """``done`` hears that it is over, or has become a task."""
         self._scope = scope
         self._coro = coro
         self._name = name
         self._loop = loop
+        self._done = done
         self._waits_for: Any = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -174,10 +173,10 @@ class _LightCall:
         try:
             waits_for = self._coro.send(None)
         except StopIteration:
-            self._scope.light_call_done(self)
+            self._done(self)
             return
         except BaseException as error:  # noqa: BLE001 - whatever it is, the others go on
-            self._scope.light_call_done(self)
+            self._done(self)
             _log_failure(self._name, error)
             return
         finally:
@@ -193,7 +192,7 @@ class _LightCall:
         if self._task is None:
             rest = _Rest(self._coro, self._waits_for)
             self._task = self._scope.spawn(rest, name=self._name)
-            self._scope.light_call_done(self)
+            self._done(self)
         return self._task
 
     # What ``asyncio.timeout`` and the like ask of the current task.

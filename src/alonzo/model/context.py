@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from alonzo.model.sessions import WebIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,12 @@ class RequestContext:
     """What every operation gets beside its parameters.
 
     ``endpoint`` is the base URL as the caller addressed it (``http://127.0.0.1:4566``), for links
-    in answers. ``is_signed_old``: with Signature Version 2, as old presigned URLs of S3 are.
-    ``is_form``: it came as an upload to S3 from a browser's form. ``if_range`` is the header of
-    that name, which no service model knows. ``from_sandbox``: over the loopback of an environment.
-    ``trace_header`` is the caller's ``X-Amzn-Trace-Id``. ``source_arn`` is on whose behalf a
-    service calls, a topic's for one; it may be another account's. ``user_agent`` and ``referer``
-    are headers of the request, which anybody may make up.
+    in answers. ``from_sandbox``: over the loopback of an environment. ``trace_header`` is the
+    caller's ``X-Amzn-Trace-Id``. ``source_arn`` is on whose behalf a service calls, a topic's for
+    one; it may be another account's. ``user_agent`` and ``referer`` are headers of the request,
+    which anybody may make up. ``facts`` are what the edge's part of one service tells that service
+    alone. ``vouch``, of operations that nobody signs: tells the audit log who calls, once the
+    operation knows.
     """
 
     request_id: str
@@ -73,7 +76,6 @@ class RequestContext:
     source_arn: str | None = None
     user_agent: str | None = None
     referer: str | None = None
-    is_signed_old: bool = False
-    is_form: bool = False
     from_sandbox: bool = False
-    if_range: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    vouch: Callable[[WebIdentity], None] | None = None

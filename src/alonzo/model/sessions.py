@@ -25,8 +25,12 @@ class RoleRequest:
 
 @dataclass(frozen=True, slots=True)
 class WebIdentity:
-    """Whom a token turned out to be about: ``provider`` is its issuer."""
+    """Whom a token turned out to be about.
+
+    ``provider`` is its issuer, ``provider_arn`` what vouches for it in an account.
+    """
 
     subject: str
     audience: str
     provider: str
+    provider_arn: str

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import botocore.config
-import botocore.session
 from click.testing import CliRunner
 
 from alonzo.cli.main import main
+from alonzo.testing.clients import make_client
 from alonzo.testing.daemon import REGION, DaemonProcess
 
 ACCOUNT = "000000000000"
@@ -22,7 +22,7 @@ def client_of(
     platform: DaemonProcess, service: str, key: Mapping[str, Any], region: str = REGION
 ) -> Any:
     """A client that signs with a key as CreateAccessKey or AssumeRole answers it."""
-    return botocore.session.Session().create_client(
+    return make_client(
         service,
         region,
         endpoint_url=platform.endpoint,

@@ -15,6 +15,7 @@ import pytest
 from alonzo.edge.protocols import codec_for
 from alonzo.edge.protocols.event_stream import Frame, decode_frame, encode_frame
 from alonzo.edge.protocols.malformed import Malformed
+from alonzo.model.documents import JsonElements
 from alonzo.model.errors import AwsError, PlatformError
 from alonzo.model.http import HttpRequest
 
@@ -428,3 +429,29 @@ def test_a_damaged_frame_is_refused() -> None:
         damaged[position] ^= 0x40
         with pytest.raises(Malformed):
             decode_frame(bytes(damaged))
+
+
+@pytest.mark.parametrize("pieces", [[], [b"[]"], [b'[{"field":"a","value":"1"}],[]', b"[]"]])
+def test_a_list_that_is_json_already_is_sent_piece_by_piece(pieces):
+    async def elements() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    async def sent() -> list[bytes]:
+        codec = codec_for("logs")
+        operation, _ = codec.parse(
+            request(
+                "POST", "/", b'{"queryId":"q"}', (b"x-amz-target", b"Logs_20140328.GetQueryResults")
+            )
+        )
+        result = {"status": "Complete", "results": JsonElements(elements())}
+        response = codec.render(operation, result, "r")
+        assert isinstance(response.body, AsyncIterator)
+        return [piece async for piece in response.body]
+
+    found = asyncio.run(sent())
+    assert orjson.loads(b"".join(found)) == {
+        "status": "Complete",
+        "results": orjson.loads(b"[%b]" % b",".join(pieces)),
+    }
+    assert len(found) == len(pieces) + 1

@@ -1,6 +1,5 @@
 """The calls that hand records and dead letters over, as the service models have them."""
 
-import botocore.session
 import pytest
 from botocore.validate import validate_parameters
 
@@ -9,6 +8,7 @@ from alonzo.lib.clock import utc
 from alonzo.model.deliveries import DeadLetter, Delivery
 from alonzo.model.destinations import DEAD_LETTER, TargetKind, target_kind
 from alonzo.model.errors import AwsError
+from alonzo.testing.clients import botocore_session
 
 SENDER = "arn:aws:lambda:eu-west-1:123456789012:function:f:$LATEST"
 ARNS = {
@@ -41,7 +41,7 @@ def call(kind, **changes):
 
 def valid(made):
     """The parameters of a call, which the service model takes."""
-    model = botocore.session.Session().get_service_model(made.service)
+    model = botocore_session().get_service_model(made.service)
     validate_parameters(made.params, model.operation_model(made.operation).input_shape)
     return made.params
 

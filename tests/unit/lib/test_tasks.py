@@ -41,7 +41,7 @@ def test_a_light_call_begins_in_the_next_turn_and_ends_without_a_task():
 
 def test_a_light_call_waits_for_a_moment_without_a_task():
     async def scenario(scope, turn):
-        moment = Moment(turn)
+        moment = Moment()
         said = []
 
         async def call():
@@ -50,7 +50,7 @@ def test_a_light_call_waits_for_a_moment_without_a_task():
 
         scope.run(call(), name="call", turn=turn)
         await asyncio.sleep(0)
-        moment.give("now")
+        moment.give("now", turn)
         assert not said
         await asyncio.sleep(0)
         assert said == ["now", 1]
@@ -60,8 +60,8 @@ def test_a_light_call_waits_for_a_moment_without_a_task():
 
 def test_a_moment_that_has_been_is_not_waited_for():
     async def scenario(scope, turn):
-        moment = Moment(turn)
-        moment.give("before")
+        moment = Moment()
+        moment.give("before", turn)
         said = []
 
         async def call():
@@ -76,14 +76,14 @@ def test_a_moment_that_has_been_is_not_waited_for():
 
 def test_a_task_can_wait_for_a_moment_as_well():
     async def scenario(scope, turn):
-        moment = Moment(turn)
+        moment = Moment()
 
         async def wait():
             return await moment
 
         task = scope.spawn(wait(), name="wait")
         await asyncio.sleep(0)
-        moment.give(3)
+        moment.give(3, turn)
         assert await task == 3
 
     run(scenario)
@@ -91,7 +91,7 @@ def test_a_task_can_wait_for_a_moment_as_well():
 
 def test_a_light_call_that_waits_for_anything_else_becomes_a_task():
     async def scenario(scope, turn):
-        moment, future = Moment(turn), turn.loop.create_future()
+        moment, future = Moment(), turn.loop.create_future()
         said = []
 
         async def call():
@@ -103,7 +103,7 @@ def test_a_light_call_that_waits_for_anything_else_becomes_a_task():
         await asyncio.sleep(0)
         assert [task.get_name() for task in asyncio.all_tasks()].count("the call") == 1
         turn.loop.call_later(0.001, future.set_result, 1)
-        turn.loop.call_later(0.002, moment.give, 2)
+        turn.loop.call_later(0.002, moment.give, 2, turn)
         await scope.drain()
         assert said == [1, 2]
 
@@ -135,7 +135,7 @@ def test_a_time_limit_ends_a_light_call_that_waits_for_a_moment():
         async def call():
             try:
                 async with asyncio.timeout(0.001):
-                    await Moment(turn)
+                    await Moment()
             except TimeoutError:
                 said.append("too late")
             said.append(await asyncio.sleep(0, "afterwards"))
@@ -151,7 +151,7 @@ def test_a_time_limit_ends_a_light_call_that_waits_for_a_moment():
 @pytest.mark.parametrize("turns", [0, 1])
 def test_closing_a_scope_cancels_a_light_call_that_waits(turns):
     async def scenario(scope, turn):
-        moment = Moment(turn)
+        moment = Moment()
         said = []
 
         async def call():
@@ -170,7 +170,7 @@ def test_closing_a_scope_cancels_a_light_call_that_waits(turns):
         assert len(scope) == 0
         # One that had not begun has nothing to tidy, as with a task.
         assert said == (["cancelled", "tidied"] if turns else [])
-        moment.give("nobody listens")
+        moment.give("nobody listens", turn)
         await asyncio.sleep(0)
 
     run(scenario)
@@ -178,7 +178,7 @@ def test_closing_a_scope_cancels_a_light_call_that_waits(turns):
 
 def test_draining_waits_for_a_light_call():
     async def scenario(scope, turn):
-        moment = Moment(turn)
+        moment = Moment()
         said = []
 
         async def call():
@@ -186,7 +186,7 @@ def test_draining_waits_for_a_light_call():
 
         scope.run(call(), name="call", turn=turn)
         await asyncio.sleep(0)
-        turn.loop.call_later(0.001, moment.give, "at last")
+        turn.loop.call_later(0.001, moment.give, "at last", turn)
         await scope.drain()
         assert said == ["at last"]
 

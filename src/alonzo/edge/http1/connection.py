@@ -215,7 +215,8 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("edge.answer_failed")
         finally:
-            incoming.let_go()
+            if incoming.streamed:
+                incoming.let_go()
             if not incoming.answered:
                 # Half an answer must not look like a whole one.
                 self._transport.abort()
@@ -230,7 +231,8 @@ class Connection(asyncio.Protocol):
             self._waiting.clear()
             self._close_when_whole(incoming)
             return
-        self._resume_reading()
+        if not self._reading:
+            self._resume_reading()
         if self._waiting:
             self._start(self._waiting.popleft())
             return

@@ -111,7 +111,6 @@ class Incoming:
         source: Source,
         head: Head,
         source_ip: str,
-        *,
         http_1_0: bool,
         keep_alive: bool,
         expects_continue: bool,
@@ -161,8 +160,12 @@ class Incoming:
         Raises:
             BodyTooLargeError: it is longer than that; what is left of it will be thrown away.
         """
+        if self.whole and self._n_bytes <= bytes_max:
+            self._asked_bytes_max = bytes_max
+            pieces, self._pieces = self._pieces, []
+            return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
         self._ask(bytes_max)
-        return self._take_body(bytes_max) if self.whole else None
+        return None
 
     async def read_body(self, bytes_max: int, look: Callable[[bytes], None] | None = None) -> bytes:
         """All of the body. To be called once. ``look`` is shown each piece as soon as it is here.
@@ -179,7 +182,10 @@ class Incoming:
         if not self.whole:
             self._source.wants_body(self)
             await self._wait_whole(bytes_max)
-        return self._take_body(bytes_max)
+        if self._n_bytes > bytes_max:
+            raise BodyTooLargeError(self._n_bytes, bytes_max)
+        pieces, self._pieces = self._pieces, []
+        return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
 
     async def next_piece(self, bytes_max: int, room: Room) -> bytes:
         """What came of the body since the last call; empty once it is over. Instead of the others.
@@ -234,12 +240,6 @@ class Incoming:
             raise BodyTooLargeError(length, bytes_max)
         self._asked_bytes_max = bytes_max
 
-    def _take_body(self, bytes_max: int) -> bytes:
-        if self._n_bytes > bytes_max:
-            raise BodyTooLargeError(self._n_bytes, bytes_max)
-        pieces, self._pieces = self._pieces, []
-        return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
-
     def begin_answer(self, response: Response) -> Outlet:
         """Answer with the head of ``response``, and with a body that follows piece by piece.
 
@@ -268,9 +268,13 @@ class Incoming:
         """Whether the handler wants the body."""
         return self._asked_bytes_max is not None
 
-    @property
-    def is_full(self) -> bool:
-        """Whether more of the body waits than is good, since it is read piece by piece."""
+    def is_enough(self, unasked_bytes_max: int) -> bool:
+        """Whether more of the body is here than is good.
+
+        It waits to be read piece by piece, or is longer than that and nobody has asked for it.
+        """
+        if self._asked_bytes_max is None:
+            return self._n_bytes > unasked_bytes_max
         return self._waiting_bytes >= _WAITING_BYTES_MAX
 
     @property
@@ -283,7 +287,10 @@ class Incoming:
         self._n_bytes += len(piece)
         asked_bytes_max = self._asked_bytes_max
         if asked_bytes_max is None or self._n_bytes <= asked_bytes_max:
-            self._keep(piece)
+            if self._pieces:
+                self._keep(piece)
+            else:
+                self._pieces.append(piece)
             if self._look is not None:
                 self._look(piece)
             if self._room is not None:
@@ -297,7 +304,7 @@ class Incoming:
 
     def _keep(self, piece: bytes) -> None:
         pieces = self._pieces
-        if not pieces or len(piece) >= _SMALL_BYTES:
+        if len(piece) >= _SMALL_BYTES:
             pieces.append(piece)
         elif isinstance(tail := pieces[-1], bytearray):
             # An object for each of millions of tiny chunks would be many times the body.
@@ -308,7 +315,8 @@ class Incoming:
     def finish(self) -> None:
         """The body is whole."""
         self.whole = True
-        self.wake()
+        if self._wake is not None:
+            self.wake()
 
     def drop(self) -> None:
         """The client is gone, or wants no more."""

@@ -86,9 +86,7 @@ class GuardedCodec(ABC):
     def __init__(self, service: ServiceModel) -> None:
         self._service = service
         self._errors = ErrorIndex(service)
-        self._takes_gzip = any(
-            service.operation_model(name).request_compression for name in service.operation_names
-        )
+        self._takes_gzip = any(each.request_compression for each in service.each_operation())
         self._constraints = Constraints(
             models.VALIDATION_CODES.get(service.service_name, self.validation_code),
             models.SELF_CHECKED_SHAPES.get(service.service_name, ()),

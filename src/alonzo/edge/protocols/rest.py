@@ -69,7 +69,7 @@ class RestCodec(GuardedCodec):
         if found is None:
             raise unknown_operation()
         route, texts = found
-        operation = route.operation
+        operation = self._service.operation_model(route.operation)
         if operation.input_shape is None:
             return operation, {}
         plan = self._requests.get(operation.name)

@@ -26,7 +26,8 @@ Query = Mapping[str, Sequence[str]]
 class Route:
     """One operation: what its request must show besides the path, and its labels' names."""
 
-    operation: OperationModel
+    operation: str
+    is_deprecated: bool
     labels: tuple[str, ...]
     literals: tuple[tuple[str, str], ...]
     query_names: tuple[str, ...]
@@ -64,8 +65,7 @@ class RestRouter:
 
     def __init__(self, service: ServiceModel) -> None:
         self._roots: dict[str, _Node] = {}
-        for name in service.operation_names:
-            operation = service.operation_model(name)
+        for operation in service.each_operation():
             if not operation.has_event_stream_input:
                 self._add(operation)
 
@@ -94,7 +94,8 @@ class RestRouter:
                 node = node.literals.setdefault(segment, _Node())
         pairs = (part.partition("=") for part in literals.split("&") if part)
         route = Route(
-            operation=operation,
+            operation=operation.name,
+            is_deprecated=operation.deprecated,
             labels=tuple(labels),
             literals=tuple((name, value) for name, _, value in pairs),
             query_names=tuple(_required_names(operation, "querystring")),
@@ -104,7 +105,7 @@ class RestRouter:
         )
         node.routes.append(route)
         # Of operations that nothing tells apart, the one that is not deprecated wins.
-        node.routes.sort(key=lambda route: (*route.rank, route.operation.deprecated))
+        node.routes.sort(key=lambda route: (*route.rank, route.is_deprecated))
 
 
 def _required_names(operation: OperationModel, location: str) -> list[str]:

@@ -6,6 +6,7 @@ not compared: clients differ, and AWS takes them all.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
@@ -30,10 +31,10 @@ NODES_MAX = 100_000
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
-#: Characters that XML 1.0 cannot carry at all, and those that would end a text or be normalised.
-_TEXT_ESCAPES: dict[int, str] = dict.fromkeys(
-    (*range(0x20), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)), "\ufffd"
-) | {
+#: Characters that XML 1.0 cannot carry at all: beyond ASCII, and in it with those that would end a
+#: text or be normalised.
+_NO_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
+_TEXT_ESCAPES: dict[int, str] = dict.fromkeys(range(0x20), "\ufffd") | {
     ord("\t"): "\t",
     ord("\n"): "\n",
     ord("\r"): "&#13;",
@@ -142,7 +143,11 @@ class XmlDocuments:
 
 def escape(text: str) -> str:
     """A text between tags; what XML cannot carry becomes U+FFFD."""
-    return text.translate(_TEXT_ESCAPES)
+    return _carried(text).translate(_TEXT_ESCAPES)
+
+
+def _carried(text: str) -> str:
+    return text if text.isascii() else _NO_XML.sub("\ufffd", text)
 
 
 # Reading: a converter takes an element; a flattened list or map takes a list of them.
@@ -282,7 +287,7 @@ def _structure_out(shape: StructureShape, compile_: Callable[[Shape], Converter]
             if name in members:
                 pieces.append(members[name](item))
             elif name in attribute_names:
-                text = str(item).translate(_ATTRIBUTE_ESCAPES)
+                text = _carried(str(item)).translate(_ATTRIBUTE_ESCAPES)
                 attributes.append(f' {attribute_names[name]}="{text}"')
             else:
                 raise PlatformError(f"{shape.name} has no member {name!r}")

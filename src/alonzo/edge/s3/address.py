@@ -16,6 +16,7 @@ from functools import lru_cache
 
 #: Names of buckets, as far as a host can hold them.
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_OTHERS = re.compile(r"[0-9]{12}|[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SERVICE = re.compile(r"s3(?:-[a-z0-9-]+)?")
 _HOST_CHARS_MAX = 262
 _LOCALHOST = "localhost"
@@ -45,6 +46,14 @@ def _bucket_in(host: bytes, names: frozenset[str]) -> str | None:
     else:
         return None
     return bucket if _BUCKET.fullmatch(bucket) else None
+
+
+def is_bucket_name(name: str) -> bool:
+    """Whether a path may mean a bucket of that name.
+
+    Paths of queues begin with an account, those of Lambda with a date.
+    """
+    return _BUCKET.fullmatch(name) is not None and _OTHERS.fullmatch(name) is None
 
 
 def in_path_style(bucket: str | None, raw_path: bytes) -> bytes:

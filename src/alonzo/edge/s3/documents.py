@@ -51,11 +51,7 @@ def bytes_max_of(head: Head, path: bytes, *, is_stranger: bool) -> int:
     for name, value in parse_pairs(head.query):
         query.setdefault(name, []).append(value)
     found = _router().find(head.method, path.decode("latin-1"), query, head.fields)
-    return (
-        OTHER_BYTES_MAX
-        if found is None
-        else BYTES_MAX.get(found[0].operation.name, OTHER_BYTES_MAX)
-    )
+    return OTHER_BYTES_MAX if found is None else BYTES_MAX.get(found[0].operation, OTHER_BYTES_MAX)
 
 
 class LongDocuments:

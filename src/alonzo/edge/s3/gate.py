@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from alonzo.edge import models
+from alonzo.edge.answers import is_form
 from alonzo.edge.call import Call
 from alonzo.edge.door import Door, decode
 from alonzo.edge.http1.head import Head
 from alonzo.edge.http1.room import Room
 from alonzo.edge.protocols.query_strings import parse_pairs
-from alonzo.edge.s3.address import bucket_in, in_path_style, split_path
+from alonzo.edge.s3.address import bucket_in, in_path_style, is_bucket_name, split_path
 from alonzo.edge.s3.body import StreamedBody
 from alonzo.edge.s3.documents import INLINE_BYTES_MAX, LongDocuments, bytes_max_of
 from alonzo.edge.s3.forms import FIELDS_BYTES_MAX, FileEnd, FormReader, boundary_of, malformed
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     from alonzo.model.service_models import OperationModel
 
 SERVICE = "s3"
+
+#: What S3 is told of a request beside its parameters, and ``if-range``, the header, which no model
+#: knows: that it was signed with Signature Version 2, or sent from a browser's form.
+SIGNED_OLD = {"signature": "v2"}
+SENT_AS_FORM = {"sent-as": "form"}
 
 #: The largest body of PutObject and UploadPart. Source: S3 User Guide, quotas.
 UPLOAD_BYTES_MAX = 5 * 1024**3
@@ -74,10 +80,16 @@ class S3Gate:
         self._room = Room(ROOM_BYTES)
 
     def owns(self, head: Head) -> bool:
-        """Whether an unsigned request that fits no service is for a bucket that there is."""
+        """Whether an unsigned request that fits no service is for a bucket, or for one that is not.
+
+        Forms of the query protocol show only in their bodies what they are.
+        """
         if self._buckets is None:
             return False
-        return self._buckets.exists_nowait(self._bucket_of(head))
+        bucket = self._bucket_of(head)
+        if self._buckets.exists_nowait(bucket):
+            return True
+        return is_bucket_name(bucket) and not is_form(head.fields.get(b"content-type"))
 
     async def admit(self, call: Call, claim: Claim | None) -> Principal:
         """Let a call in; then its body, or how to read it, is known.
@@ -88,6 +100,9 @@ class S3Gate:
             BodyTooLargeError: a document is too long.
         """
         head, door = call.head, self._door
+        condition = head.fields.get(b"if-range")
+        if condition is not None:
+            call.facts = {"if-range": condition.decode("latin-1")}
         bucket = bucket_in(head.fields.get(b"host", b""), self._names)
         call.path = in_path_style(bucket, head.raw_path)
         key = None if claim is None else door.find_key(claim)
@@ -127,6 +142,7 @@ class S3Gate:
             AwsError: it is no form, or not what its policy allows.
         """
         head = call.head
+        call.facts = SENT_AS_FORM
         boundary = boundary_of(head.fields[b"content-type"])
         if boundary is None:
             raise malformed()
@@ -161,7 +177,7 @@ class S3Gate:
             return admitted, None if claim is None else claim.region
         if claim.timestamp is None:
             check_old(claim, fields["policy"], key.secret_access_key)
-            call.is_signed_old = True
+            call.facts = {**call.facts, **SIGNED_OLD}
             return key.principal, claim.region
         if claim.service != SERVICE:
             text = f"Credential should be scoped to correct service: '{SERVICE}'. "
@@ -178,7 +194,7 @@ class S3Gate:
         assert key is not None, "a locked door has keys"
         path = call.head.raw_path if call.path is None else call.path
         old.check(call.head, path, key.secret_access_key, self._clock.now_s())
-        call.is_signed_old = True
+        call.facts = {**call.facts, **SIGNED_OLD}
         return key.principal
 
     async def try_parse(self, request: HttpRequest) -> tuple[OperationModel, dict[str, Any]] | None:

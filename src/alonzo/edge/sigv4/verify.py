@@ -37,6 +37,9 @@ SIGNING_KEYS_MAX = 4096
 #: No form of a date is longer; the bound keeps the memory of those already read small.
 _DATE_CHARS_MAX = 64
 
+#: Of SHA-256; no signing key is longer.
+_BLOCK_BYTES = 64
+
 _STREAMING = b"STREAMING-"
 _STREAMING_FORMS = frozenset(
     {
@@ -65,18 +68,21 @@ class ChunkSeal:
 class _Signer:
     """The key of one day, region and service, ready to sign."""
 
-    __slots__ = ("_mac", "key")
+    __slots__ = ("_inner", "_outer", "key")
 
     def __init__(self, secret: str, date: str, region: str, service: str) -> None:
         self.key = signing_key(secret, date, region, service)
-        # To copy one that has its key already takes half the time of a new one.
-        self._mac = hmac.new(self.key, digestmod="sha256")
+        # HMAC, RFC 2104: to copy hashes that have the key already takes a third of the time.
+        block = self.key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
 
     def sign(self, text: bytes) -> str:
         """The signature in hex."""
-        mac = self._mac.copy()
-        mac.update(text)
-        return mac.hexdigest()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 class Verifier:
@@ -231,7 +237,7 @@ def _check_coverage(signed: frozenset[bytes], fields: Mapping[bytes, bytes]) -> 
             Refusal.MISMATCH,
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
         )
-    unsigned = [name for name in fields.keys() - signed if name.startswith(b"x-amz-")]
+    unsigned = [name for name in fields if name not in signed and name.startswith(b"x-amz-")]
     if unsigned:
         raise AuthFailure(
             Refusal.MISMATCH,
@@ -250,7 +256,7 @@ def _payload_hash(form: bytes | None, claim: Claim, body: bytes, body_sha256: st
                 Refusal.INCOMPLETE,
                 f"x-amz-content-sha256 '{form.decode('latin-1')}' is not supported.",
             )
-    elif claim.service == "s3":
+    elif claim.terms.service == "s3":
         if claim.expires_s is not None:
             return UNSIGNED_PAYLOAD
         raise AuthFailure(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from alonzo.model.context import Principal
+from alonzo.model.sessions import WebIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class AuditEvent:
     ``service`` is botocore's name, ``operation`` the service model's. ``principal`` is None where
     nobody knows who called. ``params`` and ``result`` are the operation's, None where it had none
     or did not get so far. ``error`` is the code and text of what was answered instead of a result.
-    ``invoked_by`` is the service of AWS that called on the principal's behalf.
+    ``invoked_by`` is the service of AWS that called on the principal's behalf. ``web_identity`` is
+    whom a token vouched for where nobody signed.
     """
 
     service: str
@@ -44,6 +46,7 @@ class AuditEvent:
     error: tuple[str, str] | None = None
     invoked_by: str = ""
     tls: TlsFacts | None = None
+    web_identity: WebIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,25 +48,32 @@ class LogRights(Protocol):
 
 
 class LateEvents(Sequence[LogEvent]):
-    """Log events of one moment, a few short ones, whose texts are made when somebody looks.
+    """A few short log events, whose texts are made when somebody looks.
 
     Whoever writes them is in a hurry: ``lines(*about)`` makes the texts, perhaps in another thread.
     """
 
-    __slots__ = ("_about", "_at_s", "_lines")
+    __slots__ = ("_parts",)
 
     def __init__(
         self, at_s: float, lines: Callable[..., Sequence[str]], about: tuple[object, ...]
     ) -> None:
         """``at_s``: epoch seconds."""
-        self._at_s = at_s
-        self._lines = lines
-        self._about = about
+        self._parts = [(at_s, lines, about)]
 
-    def pairs(self) -> list[tuple[int, str]]:
-        """Timestamp and message of each."""
-        at_ms = int(self._at_s * 1000)
-        return [(at_ms, line) for line in self._lines(*self._about)]
+    def add(
+        self, at_s: float, lines: Callable[..., Sequence[str]], about: tuple[object, ...]
+    ) -> None:
+        """Further events, while nobody has looked."""
+        self._parts.append((at_s, lines, about))
+
+    def pairs(self, end: str = "") -> list[tuple[int, str]]:
+        """Timestamp and message of each, with that at its end."""
+        return [
+            (int(at_s * 1000), line + end)
+            for at_s, lines, about in self._parts
+            for line in lines(*about)
+        ]
 
     def __iter__(self) -> Iterator[LogEvent]:
         return iter([LogEvent(*pair) for pair in self.pairs()])
@@ -101,6 +108,11 @@ class FoundValue(NamedTuple):
 
 class LogSink(Protocol):
     """Takes the log of environments. Implemented by ``services/logs``."""
+
+    @property
+    def batch(self) -> object:
+        """Stands for what is queued: another one as soon as anybody may have looked at it."""
+        ...
 
     def write_nowait(self, stream: LogStream, events: Sequence[LogEvent]) -> None:
         """Queue events for the next durable batch, at most a fraction of a second later.

@@ -26,7 +26,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from alonzo.lib import faults
 from alonzo.lib.clock import Clock
@@ -34,10 +34,13 @@ from alonzo.lib.tasks import TaskScope
 from alonzo.model.ports.logs import LateEvents, LogEvent, LogRights, LogStream
 from alonzo.services.logs import records
 from alonzo.services.logs.chunks import Chunk, Event, pack
-from alonzo.services.logs.findings import Findings, Watch
 from alonzo.services.logs.rules import GroupKey
-from alonzo.services.logs.watching import Watchers
 from alonzo.store.base import Connection, Store, StoreError
+
+if TYPE_CHECKING:
+    # With what they need they are half a MiB, and most platforms have no filters.
+    from alonzo.services.logs.findings import Findings, Watch
+    from alonzo.services.logs.watching import Watchers
 
 log = logging.getLogger("alonzo.logs")
 
@@ -107,6 +110,8 @@ class LogWriter:
         self._clock = clock
         self._queued_characters_max = queued_characters_max
         self._queue: deque[_Write] = deque()
+        #: See ``LogSink``.
+        self.batch = object()
         self._weight = 0
         self._dropped: dict[LogStream, int] = {}
         self._waiting = asyncio.Event()
@@ -139,7 +144,8 @@ class LogWriter:
         if not queue:
             self._waiting.set()
         queue.append((stream, events))
-        self._weight += _weight(events)
+        # What is late is not made here; it is short.
+        self._weight += LATE_WEIGHT if type(events) is LateEvents else _weight(events)
         if self._weight > FLUSH_CHARACTERS:
             self._make_room()
 
@@ -199,16 +205,19 @@ class LogWriter:
     async def _flush_batch(self) -> None:
         batch, dropped = self._queue, self._dropped
         self._queue, self._dropped, self._weight = deque(), {}, 0
+        self.batch = object()
         load = None if self._companion is None else self._companion.take()
         self._waiting.clear()
         self._crowded.clear()
         try:
             now_ms = int(self._clock.now_s() * 1000)
-            barred = await self._barred({*dropped, *(stream for stream, _ in batch)})
+            # By the streams' addresses first: hashing one is dear, and each has many lines.
+            streams = {*dropped, *{id(stream): stream for stream, _ in batch}.values()}
+            barred = await self._barred(streams)
             if barred:
                 batch = deque(write for write in batch if write[0] not in barred)
                 dropped = {each: lost for each, lost in dropped.items() if each not in barred}
-            watches = self._watches({*dropped, *(stream for stream, _ in batch)})
+            watches = self._watches(streams - barred)
             packed = await asyncio.to_thread(_prepare, batch, dropped, now_ms, load)
             if watches:
                 await asyncio.to_thread(self._look, packed, watches, now_ms)
@@ -283,6 +292,7 @@ class LogWriter:
             self._dropped[stream] = self._dropped.get(stream, 0) + count
         batch.extend(self._queue)
         self._queue = batch
+        self.batch = object()
         self._weight = sum(_weight(events) for _, events in batch)
         self._waiting.set()
         self._make_room()
@@ -296,11 +306,11 @@ class LogWriter:
             self._dropped[stream] = self._dropped.get(stream, 0) + len(events)
             lost += len(events)
         if lost:
+            self.batch = object()
             log.warning("logs.dropped", extra={"events": lost})
 
 
 def _weight(events: Sequence[LogEvent]) -> int:
-    # What is late is not made here; it is short.
     if type(events) is LateEvents:
         return LATE_WEIGHT
     return sum([len(event.message) + EVENT_WEIGHT for event in events])
@@ -311,11 +321,16 @@ def _pack_all(batch: Iterable[_Write], dropped: dict[LogStream, int], now_ms: in
     for stream, count in dropped.items():
         note = f"{count} log events were dropped: too many waited\n"
         by_stream[stream] = [(now_ms, note)]
+    # By the streams' addresses first, as above.
+    lists: dict[int, list[Event]] = {}
     for stream, events in batch:
-        pairs = events.pairs() if isinstance(events, LateEvents) else events
-        by_stream.setdefault(stream, []).extend(
-            [(at_ms, f"{message}\n") for at_ms, message in pairs]
-        )
+        into = lists.get(id(stream))
+        if into is None:
+            into = lists[id(stream)] = by_stream.setdefault(stream, [])
+        if type(events) is LateEvents:
+            into += events.pairs("\n")
+        else:
+            into += [(at_ms, f"{message}\n") for at_ms, message in events]
     return [
         _Packed(stream, pack(events, ingestion_ms=now_ms))
         for stream, events in by_stream.items()

@@ -13,10 +13,11 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from alonzo.model.access import Access, AccessRule, AccessRules, free, on_all
-from alonzo.model.context import RequestContext
+from alonzo.model.context import ANONYMOUS, RequestContext
 from alonzo.services.s3.buckets.asking import part, parts
 from alonzo.services.s3.buckets.names import arn_of
 from alonzo.services.s3.directory import Directory
+from alonzo.services.s3.errors import no_bucket
 
 Keys = Mapping[str, str | tuple[str, ...]]
 Params = Mapping[str, Any]
@@ -149,46 +150,46 @@ class _Rules:
     def bucket(self, action: str) -> AccessRule:
         """On the bucket itself."""
 
-        def rule(_context: RequestContext, params: Params) -> Sequence[Access]:
-            return (self._access(action, _bucket(params), None, written_keys(params)),)
+        def rule(context: RequestContext, params: Params) -> Sequence[Access]:
+            return (self._access(context, action, _bucket(params), None, written_keys(params)),)
 
         return rule
 
     def listing(self, action: str) -> AccessRule:
         """On the bucket, to see what is in it; without a prefix, all of it."""
 
-        def rule(_context: RequestContext, params: Params) -> Sequence[Access]:
+        def rule(context: RequestContext, params: Params) -> Sequence[Access]:
             keys = {"s3:prefix": "", **_keys(params, _LISTED)}
-            return (self._access(action, _bucket(params), None, keys),)
+            return (self._access(context, action, _bucket(params), None, keys),)
 
         return rule
 
     def key(self, action: str, of_version: str = "") -> AccessRule:
         """On an object, or, where the request names one, on a version of it."""
 
-        def rule(_context: RequestContext, params: Params) -> Sequence[Access]:
-            return self._on_key(params, action, of_version)
+        def rule(context: RequestContext, params: Params) -> Sequence[Access]:
+            return self._on_key(context, params, action, of_version)
 
         return rule
 
-    def attributes(self, _context: RequestContext, params: Params) -> Sequence[Access]:
+    def attributes(self, context: RequestContext, params: Params) -> Sequence[Access]:
         """Two actions."""
         return (
-            *self._on_key(params, "GetObject", "GetObjectVersion"),
-            *self._on_key(params, "GetObjectAttributes", "GetObjectVersionAttributes"),
+            *self._on_key(context, params, "GetObject", "GetObjectVersion"),
+            *self._on_key(context, params, "GetObjectAttributes", "GetObjectVersionAttributes"),
         )
 
     def copy(self, context: RequestContext, params: Params) -> Sequence[Access]:
         """To read the source, and to write."""
-        return (*self.source(context, params), *self._on_key(params, "PutObject", ""))
+        return (*self.source(context, params), *self._on_key(context, params, "PutObject", ""))
 
-    def source(self, _context: RequestContext, params: Params) -> Sequence[Access]:
+    def source(self, context: RequestContext, params: Params) -> Sequence[Access]:
         """To read the source of a copy."""
         source, _, query = str(params.get("CopySource") or "").partition("?versionId=")
         bucket, _, key = unquote(source).removeprefix("/").partition("/")
         action = "s3:GetObjectVersion" if query else "s3:GetObject"
         keys: Keys = {"s3:versionid": query} if query else {}
-        return (self._access(action, bucket, key, keys),)
+        return (self._access(context, action, bucket, key, keys),)
 
     def create(self, context: RequestContext, params: Params) -> Sequence[Access]:
         """A bucket that is not there yet; of one that is, its own account's permission counts."""
@@ -203,7 +204,9 @@ class _Rules:
             wanted.append(Access("s3:TagResource", resource))
         return wanted
 
-    def _on_key(self, params: Params, action: str, of_version: str) -> Sequence[Access]:
+    def _on_key(
+        self, context: RequestContext, params: Params, action: str, of_version: str
+    ) -> Sequence[Access]:
         name = of_version if of_version and params.get("VersionId") else action
         bucket, key = _bucket(params), str(params.get("Key") or "")
         keys: dict[str, str | tuple[str, ...]] = {**written_keys(params)}
@@ -211,15 +214,20 @@ class _Rules:
         if tags:
             keys |= {f"s3:requestobjecttag/{name.lower()}": value for name, value in tags}
             keys |= {"s3:requestobjecttagkeys": tuple(name for name, _ in tags)}
-        wanted = [self._access(f"s3:{name}", bucket, key, keys)]
+        wanted = [self._access(context, f"s3:{name}", bucket, key, keys)]
         if params.get("ACL") and name == "PutObject":
-            wanted.append(self._access("s3:PutObjectAcl", bucket, key, keys))
+            wanted.append(self._access(context, "s3:PutObjectAcl", bucket, key, keys))
         if tags and name == "PutObject":
-            wanted.append(self._access("s3:PutObjectTagging", bucket, key, keys))
+            wanted.append(self._access(context, "s3:PutObjectTagging", bucket, key, keys))
         return wanted
 
-    def _access(self, action: str, name: str, key: str | None, keys: Keys) -> Access:
+    def _access(
+        self, context: RequestContext, action: str, name: str, key: str | None, keys: Keys
+    ) -> Access:
         bucket = self._directory.try_find_nowait(name)
+        if bucket is None and context.principal == ANONYMOUS:
+            # There is no policy to ask. Everybody may know which buckets there are.
+            raise no_bucket(name)
         resource = arn_of(name) if key is None else f"{arn_of(name)}/{key}"
         return Access(action, resource, keys, account="" if bucket is None else bucket.account)
 
