@@ -10,14 +10,7 @@ from types import SimpleNamespace
 import botocore.session
 import pytest
 
-from alonzo.control.functions import OPERATIONS
 from alonzo.daemon import catalog
-from alonzo.daemon.event_services import EventServices
-from alonzo.daemon.messaging_services import MessagingServices
-from alonzo.daemon.scheduling_services import SchedulingServices
-from alonzo.daemon.secret_services import SecretServices
-from alonzo.daemon.storage_services import StorageServices
-from alonzo.daemon.watching_services import WatchingServices
 from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SystemIds
 from alonzo.model.context import Principal, RequestContext
@@ -28,6 +21,7 @@ from alonzo.services.iam.identities import Identities
 from alonzo.services.iam.keys import KeyRing
 from alonzo.services.sqs.handles import task_handle
 from alonzo.store.sqlite import SqliteStore
+from alonzo.testing.service_tables import tables
 
 ACCOUNT = "123456789012"
 ROOT = Principal(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, "AKIA", is_root=True)
@@ -113,27 +107,6 @@ def parameters(model):
     return {name: value for name, value in found.items() if value is not None}
 
 
-def parts_with(identities):
-    control = SimpleNamespace(operations=OPERATIONS)
-    metering = SimpleNamespace(writer=None, folder=None)
-    fields = dict.fromkeys(catalog.Parts.__dataclass_fields__)
-    fields.update(control=control, metering=metering, identities=identities)
-    store = SimpleNamespace(subscribe=lambda topic, listener: None)
-    fields["secrets"] = SecretServices(store, b"s" * 32, invoker=None, clock=None, ids=None)
-    fields["messaging"] = MessagingServices(
-        store, None, None, key_file=None, own_url=str, clock=None, ids=None
-    )
-    calls = SimpleNamespace(trust=None, offers=None, is_offered=None)
-    fields["scheduling"] = SchedulingServices(store, None, calls, clock=None, ids=None)
-    fields["storage"] = StorageServices(
-        store, None, None, encryption=None, key=b"s" * 32, clock=None, ids=None
-    )
-    logs = SimpleNamespace(watch=lambda watchers: None)
-    fields["watching"] = WatchingServices(store, logs, metering, None, clock=None, ids=None)
-    fields["events"] = EventServices(store, None, calls, None, clock=None, ids=None)
-    return catalog.Parts(**fields)
-
-
 @pytest.fixture
 def iam(tmp_path):
     """Runs coroutines, with IAM as it is behind the door."""
@@ -163,7 +136,7 @@ def iam(tmp_path):
     call("CreateUser", UserName="u")
     key = call("CreateAccessKey", UserName="u")["AccessKey"]
     user = ring.find(key["AccessKeyId"], None).principal
-    rules = {each.name: each.access(parts_with(identities)) for each in catalog.SERVICES}
+    _, rules = tables(tmp_path, identities)
     authorizer = Authorizer(identities, NoPolicies(), rules, mode="strict")
 
     def let(*statements):

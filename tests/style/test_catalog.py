@@ -1,19 +1,12 @@
 """The catalog and the service models: each operation is offered, or declined with a reason."""
 
-from types import SimpleNamespace
-
 import botocore.session
 import pytest
 
-from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import INVOKE_OPERATIONS
 from alonzo.daemon import catalog
-from alonzo.daemon.event_services import EventServices
-from alonzo.daemon.messaging_services import MessagingServices
-from alonzo.daemon.scheduling_services import SchedulingServices
-from alonzo.daemon.secret_services import SecretServices
-from alonzo.daemon.storage_services import StorageServices
-from alonzo.daemon.watching_services import WatchingServices
+from alonzo.daemon.services import GROUPS
+from alonzo.testing.service_tables import groups, tables
 
 #: Operations that the edge hands straight to the data plane.
 DATA_PLANE = {"lambda": INVOKE_OPERATIONS}
@@ -23,53 +16,15 @@ PAGES = {"lambda": "src/alonzo/control/README.md"}
 SERVICES = {service.name: service for service in catalog.SERVICES}
 
 
-class NoStore:
-    def subscribe(self, topic, listener):
-        return None
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """Operations, and what they need to be allowed, by service."""
+    return tables(tmp_path_factory.mktemp("catalog"))
 
 
-class NoCalls:
-    trust = offers = is_offered = None
-
-
-def parts_without_anything():
-    control = SimpleNamespace(operations=OPERATIONS)
-    metering = SimpleNamespace(writer=None, folder=None)
-    return catalog.Parts(
-        control,
-        invoker=None,
-        store=None,
-        logs=None,
-        metering=metering,
-        identities=None,
-        sessions=None,
-        federation=None,
-        secrets=SecretServices(NoStore(), b"s" * 32, invoker=None, clock=None, ids=None),
-        messaging=MessagingServices(
-            NoStore(), None, None, key_file=None, own_url=str, clock=None, ids=None
-        ),
-        watching=WatchingServices(
-            NoStore(),
-            SimpleNamespace(watch=lambda watchers: None),
-            metering,
-            None,
-            clock=None,
-            ids=None,
-        ),
-        events=EventServices(NoStore(), None, NoCalls(), None, clock=None, ids=None),
-        scheduling=SchedulingServices(NoStore(), None, NoCalls(), clock=None, ids=None),
-        storage=StorageServices(
-            NoStore(), None, None, encryption=None, key=b"s" * 32, clock=None, ids=None
-        ),
-        calls=None,
-        clock=None,
-        ids=None,
-    )
-
-
-def offered(service):
-    parts = parts_without_anything()
-    return set(service.operations(parts)) | DATA_PLANE.get(service.name, set())
+@pytest.fixture(scope="module")
+def offered(both):
+    return {name: set(each) | DATA_PLANE.get(name, set()) for name, each in both[0].items()}
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +34,34 @@ def models():
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_operation_is_offered_or_declined(name, models):
+def test_every_operation_is_offered_or_declined(name, models, offered):
     service = SERVICES[name]
-    assert offered(service) | set(service.unsupported) == models[name]
+    assert offered[name] | set(service.unsupported) == models[name]
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_no_operation_is_both_offered_and_declined(name):
+def test_no_operation_is_both_offered_and_declined(name, offered):
     service = SERVICES[name]
-    assert not offered(service) & set(service.unsupported)
+    assert not offered[name] & set(service.unsupported)
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_operation_says_what_its_caller_must_be_allowed(name):
-    parts = parts_without_anything()
+def test_every_operation_says_what_its_caller_must_be_allowed(name, both):
+    operations, access = both
     # The doors of invocations have their own way to the same decision.
-    assert set(SERVICES[name].access(parts)) == set(SERVICES[name].operations(parts))
+    assert set(access[name]) == set(operations[name])
+
+
+def test_every_service_is_always_there_or_in_a_group(both):
+    assert set(both[0]) == set(SERVICES)
+    assert set(GROUPS) < set(SERVICES)
+
+
+def test_the_groups_of_services_are_those_that_have_their_operations(tmp_path):
+    found = {
+        service: name for name, each in groups(tmp_path).items() for service in each.operations()
+    }
+    assert found == GROUPS
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -35,6 +35,7 @@ from alonzo.control.links import CodeLinks
 from alonzo.control.objects import NoObjects
 from alonzo.control.old_variables import OldVariables
 from alonzo.control.packages import Packages
+from alonzo.control.rates import Rates, limited
 from alonzo.control.rules import RuntimeCatalog
 from alonzo.control.settings import ControlSettings
 from alonzo.control.targets import OnlyFunctions
@@ -179,9 +180,13 @@ class ControlPlane:
             variables=variables,
             sealed=sealed,
         )
-        self.operations: Operations = {
+        #: As the platform itself asks them, at no rate.
+        self.unlimited: Operations = {
             name: partial(operation, tools) for name, operation in OPERATIONS.items()
         }
+        self.operations = self.unlimited
+        if settings.requests_s is not None:
+            self.operations = limited(self.unlimited, Rates(clock, settings.requests_s))
         self.download: RouteHandler = CodeDownloads(links, sealed)
 
     async def seal_old(self) -> None:

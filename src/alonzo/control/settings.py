@@ -9,7 +9,11 @@ from alonzo.model import limits
 
 @dataclass(frozen=True, slots=True)
 class ControlLimits:
-    """What functions may ask for, and how much they may be."""
+    """What functions may ask for, and how much they may be.
+
+    ``requests_s`` None is no limit: 15 on AWS, which protects its accounts from each other. Here it
+    would slow down who makes many functions, and protect nobody.
+    """
 
     zip_bytes_max: int = limits.ZIP_BYTES_MAX
     unzipped_bytes_max: int = limits.UNZIPPED_BYTES_MAX
@@ -18,6 +22,7 @@ class ControlLimits:
     timeout_s_max: int = limits.TIMEOUT_S_MAX
     memory_mib_max: int = limits.MEMORY_MIB_MAX
     tmp_mib_max: int = limits.TMP_MIB_MAX
+    requests_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,12 @@ from alonzo.daemon.role_calls import RoleCaller
 from alonzo.daemon.service_calls import ServiceCaller
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
+from alonzo.model.access import AccessRules
 from alonzo.model.ports.identity import ResourcePolicies
 from alonzo.model.ports.invoking import Invoker
+from alonzo.model.ports.operations import Operations
+from alonzo.services.events import access as events_access
+from alonzo.services.events import api as events_api
 from alonzo.services.events.api import Events
 from alonzo.store.base import Store
 
@@ -32,6 +36,14 @@ class EventServices:
         self.events = Events(store, calls, roles, roles.trust, invoker, clock=clock, ids=ids)
         #: Policies of event buses.
         self.policies: Mapping[str, ResourcePolicies] = {"events": self.events.directory}
+
+    def operations(self) -> Mapping[str, Operations]:
+        """The operations of each service."""
+        return {"events": events_api.operations(self.events)}
+
+    def access(self) -> Mapping[str, AccessRules]:
+        """What the operations of each service need to be allowed."""
+        return {"events": events_access.access_rules()}
 
     async def open(self) -> None:
         """Read what is kept in memory, before the first request."""

@@ -6,11 +6,18 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+from alonzo.daemon.topic_links import TopicLinks
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
+from alonzo.model.access import AccessRules
 from alonzo.model.deliveries import ServiceCalls
 from alonzo.model.ports.identity import Encryption, ResourcePolicies
+from alonzo.model.ports.operations import Operations
+from alonzo.services.sns import access as sns_access
+from alonzo.services.sns import api as sns_api
 from alonzo.services.sns.api import Topics
+from alonzo.services.sqs import access as sqs_access
+from alonzo.services.sqs import api as sqs_api
 from alonzo.services.sqs.api import Queues
 from alonzo.store.base import Store
 
@@ -37,10 +44,22 @@ class MessagingServices:
         self.topics = Topics(
             store, calls, encryption, key_file, clock=clock, ids=ids, own_url=own_url
         )
+        self.topic_links = TopicLinks(self.topics, ids)
         #: Resource-based policies, by the name of the service in ARNs.
         self.policies: Mapping[str, ResourcePolicies] = {
             "sqs": self.queues.directory,
             "sns": self.topics.directory,
+        }
+
+    def operations(self) -> Mapping[str, Operations]:
+        """The operations of each service."""
+        return {"sqs": sqs_api.operations(self.queues), "sns": sns_api.operations(self.topics)}
+
+    def access(self) -> Mapping[str, AccessRules]:
+        """What the operations of each service need to be allowed."""
+        return {
+            "sqs": sqs_access.access_rules(self.queues.directory),
+            "sns": sns_access.access_rules(),
         }
 
     async def open(self) -> None:

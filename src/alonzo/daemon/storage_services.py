@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from alonzo.lib.clock import Clock
 from alonzo.lib.ids import IdSource
+from alonzo.model.access import AccessRules
 from alonzo.model.context import RequestContext
 from alonzo.model.deliveries import ServiceCalls
 from alonzo.model.errors import AwsError
 from alonzo.model.ports.code import ObjectError
 from alonzo.model.ports.identity import Authorizer, Encryption, Judge, ResourcePolicies
+from alonzo.model.ports.operations import Operations
+from alonzo.services.s3 import access as s3_access
+from alonzo.services.s3 import api as s3_api
 from alonzo.services.s3.api import Buckets
 from alonzo.services.s3.front import Front
+from alonzo.services.s3.objects.api import OBJECT_THREADS
 from alonzo.store.base import Store
 from alonzo.store.blobs import BlobMissingError, BlobStore
 
@@ -28,29 +34,38 @@ class StorageServices:
     def __init__(
         self,
         store: Store,
-        blobs: BlobStore,
+        folder: Path,
         calls: ServiceCalls,
+        authorizer: _Guard,
         *,
         encryption: Encryption,
-        key: bytes,
+        secrets: tuple[bytes, bytes],
         clock: Clock,
         ids: IdSource,
     ) -> None:
-        """``blobs`` are for objects alone; ``key``, 32 secret bytes, seals the small ones."""
-        self._blobs = blobs
+        """``folder`` is for objects alone.
+
+        ``secrets``, of 32 bytes each, seal the large ones there and the small ones in the store.
+        """
+        large, small = secrets
+        self._blobs = blobs = BlobStore(folder, large, threads=OBJECT_THREADS)
         self.buckets = Buckets(
-            store, blobs, calls, encryption=encryption, key=key, clock=clock, ids=ids
+            store, blobs, calls, encryption=encryption, key=small, clock=clock, ids=ids
         )
-        self.packages = Packages(self.buckets)
+        self.buckets.permits.connect(authorizer)
+        self.packages = Packages(self.buckets, authorizer)
         #: What the edge asks before it knows who calls.
         self.front = Front(self.buckets.directory)
         #: Resource-based policies, by the name of the service in ARNs.
         self.policies: Mapping[str, ResourcePolicies] = {"s3": self.buckets.policies}
 
-    def connect(self, authorizer: _Guard) -> None:
-        """From now on callers may be asked for their permissions."""
-        self.packages.connect(authorizer)
-        self.buckets.permits.connect(authorizer)
+    def operations(self) -> Mapping[str, Operations]:
+        """The operations of each service."""
+        return {"s3": s3_api.operations(self.buckets)}
+
+    def access(self) -> Mapping[str, AccessRules]:
+        """What the operations of each service need to be allowed."""
+        return {"s3": s3_access.access_rules(self.buckets.directory)}
 
     async def open(self) -> None:
         """Read what is kept in memory, before the first request."""
@@ -71,12 +86,8 @@ class StorageServices:
 class Packages:
     """Reads packages of functions and layers. Implements ``ports.ObjectReader``."""
 
-    def __init__(self, buckets: Buckets) -> None:
+    def __init__(self, buckets: Buckets, authorizer: Authorizer) -> None:
         self._buckets = buckets
-        self._authorizer: Authorizer | None = None
-
-    def connect(self, authorizer: Authorizer) -> None:
-        """From now on callers may be asked for their permissions."""
         self._authorizer = authorizer
 
     async def read(
@@ -87,7 +98,6 @@ class Packages:
         Raises:
             ObjectError: S3 refuses.
         """
-        assert self._authorizer is not None
         params = {"Bucket": bucket, "Key": key}
         if version is not None:
             params["VersionId"] = version

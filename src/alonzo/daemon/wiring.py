@@ -28,15 +28,16 @@ from alonzo.daemon import catalog, door
 from alonzo.daemon.account_routes import account_routes
 from alonzo.daemon.auditing import open_audit
 from alonzo.daemon.config import Config
+from alonzo.daemon.core_services import CoreServices
 from alonzo.daemon.event_sources import EventSources, event_sources
 from alonzo.daemon.expectations import Expectations
 from alonzo.daemon.metering_routes import metering_routes
+from alonzo.daemon.on_demand import LaterFederation
 from alonzo.daemon.resource_facts import FactsByService
 from alonzo.daemon.resource_policies import PoliciesByService
 from alonzo.daemon.role_calls import RoleCaller
 from alonzo.daemon.routes import HEALTH_PATHS, health
 from alonzo.daemon.services import Services
-from alonzo.daemon.topic_routes import topic_routes
 from alonzo.edge.app import BodyLimits, EdgeApp, Route
 from alonzo.edge.certificate import CertificateFiles
 from alonzo.edge.door import Door
@@ -71,10 +72,7 @@ from alonzo.sandbox.base import NETWORK_LAYER, Backend, Layer
 from alonzo.services.cloudwatch.metering import Metering
 from alonzo.services.iam.assumption import Sessions
 from alonzo.services.iam.authorizer import Authorizer
-from alonzo.services.iam.federation import Federation
 from alonzo.services.iam.identities import Identities
-from alonzo.services.iam.issuer_keys import FILE_NAME as ISSUERS_FILE
-from alonzo.services.iam.issuer_keys import IssuerKeys
 from alonzo.services.iam.keys import KeyRing
 from alonzo.services.iam.log_rights import RoleLogRights
 from alonzo.services.iam.standing import standing_of
@@ -93,6 +91,9 @@ _TIDY_EVERY_S = 60.0
 #: Environments that start beside each other, for each processor. Each needs some 30 ms of one where
 #: nothing was ready for it: so many are still done long before the limit of init.
 _STARTS_PER_CPU = 32
+
+#: The operations that are not there, by service, each with the reason.
+_UNSUPPORTED = {each.name: each.unsupported for each in catalog.SERVICES}
 
 
 class Platform:
@@ -208,10 +209,10 @@ class Platform:
             spans=self._exporter(),
         )
 
-        services = await self._open_services(data, store, invoker, calls, logs, metering, audit)
+        services = self._make_services(data, store, invoker, calls, scope, logs, metering, audit)
         provisioner = Provisioner(store, pool.provisioned)
         sources = self._event_sources(store, scope, directory, invoker, calls)
-        sealed.connect(services.secrets.encryption)
+        sealed.connect(services.encryption)
         control = ControlPlane(
             store,
             blobs,
@@ -223,30 +224,18 @@ class Platform:
             provisioned=provisioner,
             targets=TargetChecks(calls),
             sources=sources.checks,
-            keys=services.secrets.encryption,
-            objects=services.storage.packages,
+            keys=services.encryption,
+            objects=services.objects,
         )
-        parts = catalog.Parts(
+        core = CoreServices(
             control,
             invoker,
-            store,
-            logs,
-            metering,
             identities,
             Sessions(identities, keys, config.iam),
-            Federation(identities, keys, IssuerKeys(data.path / ISSUERS_FILE, clock)),
-            services.secrets,
-            services.messaging,
-            services.watching,
-            services.scheduling,
-            services.events,
-            services.storage,
-            services.calls,
-            clock,
-            ids,
+            LaterFederation(identities, keys, data.path, clock, scope),
         )
-        operations = {each.name: each.operations(parts) for each in catalog.SERVICES}
-        authorizer = self._authorizer(parts, services, operations)
+        operations = {**core.operations(), **services.operations(_UNSUPPORTED)}
+        authorizer = self._authorizer(core, services, operations, logs)
         app = EdgeApp(
             operations=operations,
             invoker=invoker,
@@ -259,30 +248,29 @@ class Platform:
                 *(Route("GET", path, self._health(operations, backend)) for path in HEALTH_PATHS),
                 Route("GET", b"/_alonzo/code/", control.download),
                 *account_routes(config, data, identities),
-                *topic_routes(parts.messaging.topics, ids),
+                *services.topic_routes(),
                 *metering_routes(config, data, store, metering, pool, clock),
             ],
             region=config.region,
             limits=BodyLimits(payloads=config.invoke.payloads),
-            unsupported={each.name: each.unsupported for each in catalog.SERVICES},
+            unsupported=_UNSUPPORTED,
             function_urls=self._function_urls(
-                store, invoker, keys, identities, metering.writer, FactsByService(operations)
+                store, invoker, keys, identities, metering.writer, _facts(core, operations)
             ),
             authorizer=authorizer,
             penalties=self._penalties,
             hosts=door.host_rules(config),
             audit=audit,
-            buckets=services.storage.front,
+            buckets=services.buckets,
         )
-        self._server = EdgeServer(app)
-        stack.push_async_callback(self._server.stop, 0.0)
+        self._make_server(app)
+        await services.open_stored()
         for name, work in {
             **({} if audit is None else {"audit": audit.run()}),
             "last used": authorizer.used.run(),
             "old variables": control.seal_old(),
             "logs": logs.run(),
             "log retention": Reaper(store, clock).run(),
-            **services.work(),
             "metrics": metering.run(),
             "samples": Sampler(invoker.admission, pool.provisioned, metering.writer, clock).run(),
             "deployer": Deployer(store, blobs, code, pool, clock=clock, ids=ids).run(),
@@ -320,6 +308,10 @@ class Platform:
         self._stack.push_async_callback(exporter.close)
         return exporter
 
+    def _make_server(self, app: EdgeApp) -> None:
+        self._server = EdgeServer(app)
+        self._stack.push_async_callback(self._server.stop, 0.0)
+
     async def _listen(self, data: DataDir) -> None:
         config = self._config
         assert self._server is not None
@@ -337,12 +329,13 @@ class Platform:
         self.isolated = backend.isolated
         return backend
 
-    async def _open_services(
+    def _make_services(
         self,
         data: DataDir,
         store: Store,
         invoker: LambdaInvoker,
         roles: RoleCaller,
+        scope: TaskScope,
         logs: LogWriter,
         metering: Metering,
         audit: AuditWriter | None,
@@ -352,6 +345,7 @@ class Platform:
             store,
             invoker,
             roles,
+            scope,
             logs=logs,
             metering=metering,
             own_url=lambda: self.endpoint,
@@ -360,7 +354,6 @@ class Platform:
             audit=audit,
         )
         self._stack.callback(services.close)
-        await services.open()
         return services
 
     def _event_sources(
@@ -419,25 +412,25 @@ class Platform:
 
     def _authorizer(
         self,
-        parts: catalog.Parts,
+        core: CoreServices,
         services: Services,
         operations: Mapping[str, Operations],
+        logs: LogWriter,
     ) -> Authorizer:
-        rules = {each.name: each.access(parts) for each in catalog.SERVICES}
         authorizer = Authorizer(
-            parts.identities,
+            core.identities,
             PoliciesByService(services.policies),
-            rules,
+            core.access(),
             mode=self._config.iam,
-            facts=FactsByService(operations),
+            facts=_facts(core, operations),
+            more_rules=services.access,
         )
         self._stack.push_async_callback(authorizer.used.write)
         services.roles.connect(operations, authorizer)
         services.calls.connect(operations, authorizer)
-        services.secrets.connect(authorizer)
-        services.storage.connect(authorizer)
-        self._variables.connect(services.secrets.encryption, services.roles)
-        parts.logs.ask(RoleLogRights(authorizer, parts.identities))
+        services.connect(authorizer)
+        self._variables.connect(services.encryption, services.roles)
+        logs.ask(RoleLogRights(authorizer, core.identities))
         return authorizer
 
     def _health(self, services: Mapping[str, object], backend: Backend) -> RouteHandler:
@@ -469,6 +462,11 @@ class Platform:
         await asyncio.gather(
             self._server.drain(grace_s), self._events.stop(grace_s), self._mappings.drain(grace_s)
         )
+
+
+def _facts(core: CoreServices, operations: Mapping[str, Operations]) -> FactsByService:
+    """What policies ask of resources: it must be answered however often callers have called."""
+    return FactsByService({**operations, "lambda": core.control.unlimited})
 
 
 def _load_models() -> None:

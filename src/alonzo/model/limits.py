@@ -28,6 +28,9 @@ TMP_MIB_MAX = 10_240
 TAGS_MAX = 50
 
 INIT_TIMEOUT_S = 10.0
+#: How long an environment's end may take with internal extensions only, and with external ones.
+SHUTDOWN_INTERNAL_S = 0.5
+SHUTDOWN_EXTERNAL_S = 2.0
 ACCOUNT_CONCURRENCY = 1000
 #: What reservations must leave of it to the functions without one.
 UNRESERVED_CONCURRENCY_MIN = 100

@@ -10,7 +10,7 @@ where it is referred to are merged over those of the shape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -98,7 +98,14 @@ class StructureShape(Shape):
     @cached_property
     def event_stream_name(self) -> str | None:
         """The member that is a stream of events."""
-        streams = (n for n, each in self.members.items() if each.serialization.get("eventstream"))
+        # Members' shapes are made by those who need them; this is asked of every operation.
+        described = self._shapes.described
+        members: Mapping[str, _Description] = self._described.get("members", {})
+        streams = (
+            name
+            for name, each in members.items()
+            if each.get("eventstream") or described[each["shape"]].get("eventstream")
+        )
         return next(streams, None)
 
     @property
@@ -292,6 +299,10 @@ class ServiceModel:
         if name not in self._made:
             self._made[name] = OperationModel(name, self._operations[name], self)
         return self._made[name]
+
+    def each_operation(self) -> Iterator[OperationModel]:
+        """All of them, made anew: who looks at all need not have all kept."""
+        return (OperationModel(name, each, self) for name, each in self._operations.items())
 
     @property
     def shape_names(self) -> list[str]:

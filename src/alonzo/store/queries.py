@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib.resources import files
+from pkgutil import get_data
 
 _NAME_LINE = re.compile(r"^-- name:[ \t]*(\S*)[ \t]*$", re.MULTILINE)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -48,10 +48,11 @@ def load(package: str) -> Queries:
     """
     source = f"{package}/queries.sql"
     try:
-        text = files(package).joinpath("queries.sql").read_text("utf-8")
+        data = get_data(package, "queries.sql")
     except FileNotFoundError as error:
         raise QueryFileError(f"{source} does not exist") from error
-    return Queries(parse(text, source=source), source=source)
+    assert data is not None, f"{package} is a package with a loader"
+    return Queries(parse(data.decode(), source=source), source=source)
 
 
 def parse(text: str, *, source: str) -> dict[str, str]:

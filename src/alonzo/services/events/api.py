@@ -1,4 +1,4 @@
-"""Amazon EventBridge as a service: its operations by name, and why the others are missing."""
+"""Amazon EventBridge as a service: its operations by name."""
 
 from __future__ import annotations
 
@@ -24,44 +24,6 @@ from alonzo.services.events.target_operations import TargetOperations
 from alonzo.services.events.ticking import Ticker
 from alonzo.store.base import Store
 from alonzo.store.outbox import Outbox
-
-_MISSING = {
-    "Events do not go to HTTP endpoints of others; a function can call them.": (
-        "CreateApiDestination",
-        "CreateConnection",
-        "DeauthorizeConnection",
-        "DeleteApiDestination",
-        "DeleteConnection",
-        "DescribeApiDestination",
-        "DescribeConnection",
-        "ListApiDestinations",
-        "ListConnections",
-        "UpdateApiDestination",
-        "UpdateConnection",
-    ),
-    "There is one platform, and no second region that an endpoint could fail over to.": (
-        "CreateEndpoint",
-        "DeleteEndpoint",
-        "DescribeEndpoint",
-        "ListEndpoints",
-        "UpdateEndpoint",
-    ),
-    "Partners send their events to AWS and not to this platform.": (
-        "ActivateEventSource",
-        "CreatePartnerEventSource",
-        "DeactivateEventSource",
-        "DeletePartnerEventSource",
-        "DescribeEventSource",
-        "DescribePartnerEventSource",
-        "ListEventSources",
-        "ListPartnerEventSourceAccounts",
-        "ListPartnerEventSources",
-        "PutPartnerEvents",
-    ),
-}
-
-#: Operations of the service model that are not implemented, and why.
-UNSUPPORTED = {name: reason for reason, names in _MISSING.items() for name in names}
 
 
 class Events:

@@ -1,7 +1,7 @@
 """Whether a request may pass. Implements ``ports.Authorizer``.
 
-* The root user may do everything in the account, but for what the policy of a key or of a bucket
-  denies; the policies of its buckets themselves it may always read and replace.
+* The root user may do everything in the account, but for what the policy of a key, a bucket, a
+  queue or a topic denies; those policies themselves, but of keys, it may always read and replace.
 * Users, and sessions of roles that IAM knows, may do what their policies and the policy of the
   resource allow.
 * A role that is given to a function must let Lambda in.
@@ -17,7 +17,7 @@ policy of a function changes. Tags of a resource are read only where a policy as
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -56,9 +56,22 @@ _PASSED_TO = "iam:passedtoservice"
 _LAMBDA = "lambda.amazonaws.com"
 #: Services whose resources may refuse their account's root user.
 _ROOT_IS_ASKED = frozenset({"kms", "s3"})
-#: What they may do whatever those policies deny, so that no bucket is lost. Source: S3 API
-#: reference, PutBucketPolicy.
-_ROOT_MAY = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
+#: The same, and nothing but a denial of theirs can.
+_ROOT_IS_DENIED = frozenset({"sns", "sqs"})
+#: What they may do whatever those policies deny, so that nothing is lost. Source: S3 API reference,
+#: PutBucketPolicy; IAM user guide, tasks that require root user credentials. Of topics it is ours.
+_ROOT_MAY = frozenset(
+    {
+        "s3:DeleteBucketPolicy",
+        "s3:GetBucketPolicy",
+        "s3:PutBucketPolicy",
+        "sns:GetTopicAttributes",
+        "sns:SetTopicAttributes",
+        "sqs:GetQueueAttributes",
+        "sqs:GetQueueUrl",
+        "sqs:SetQueueAttributes",
+    }
+)
 
 #: Keys that the name under which a decision is kept says everything about: the caller's key, or the
 #: service and on whose behalf it calls. A change of the caller's tags is a change of an identity.
@@ -97,12 +110,14 @@ class Authorizer:
         *,
         mode: Literal["strict", "soft"],
         facts: ResourceFacts | None = None,
+        more_rules: Callable[[str], Awaitable[AccessRules]] | None = None,
     ) -> None:
-        """``rules`` are the tables of the services, by name."""
+        """``rules`` are the tables of services by name; ``more_rules`` answers the others."""
+        self._more_rules = more_rules
         self._facts = facts
         self._identities = identities
         self._resources = resources
-        self._rules = rules
+        self._rules = dict(rules)
         self._soft = mode == "soft"
         self._invokes: set[_InvokeKey] = set()
         self._made_in = (-1, -1)
@@ -123,7 +138,7 @@ class Authorizer:
             if service == "lambda" and params.get("Role"):
                 await self._check_role(principal, params["Role"])
             if service not in _ROOT_IS_ASKED:
-                await self._check_foreign(context, service, operation, params)
+                await self._check_root(context, service, operation, params)
                 return
         if service == "iam" and principal.session is not None and not principal.session.role_arn:
             # Source: STS API reference, GetSessionToken: no IAM without a second factor.
@@ -132,7 +147,8 @@ class Authorizer:
                 "The security token included in the request is invalid",
                 status=403,
             )
-        for access in self._rules[service][operation](context, params):
+        rules = self._rules.get(service) or await self._find_rules(service)
+        for access in rules[operation](context, params):
             await self._check(context, service, access, params)
             # Other services ask ``ports.RoleTrust``, with what they will use the role for.
             if access.action == _PASSES_A_ROLE and access.keys.get(_PASSED_TO) == _LAMBDA:
@@ -190,14 +206,27 @@ class Authorizer:
         """Grows with every change that decisions depend on."""
         return self._identities.generation, self._resources.generation
 
-    async def _check_foreign(
+    async def _find_rules(self, service: str) -> AccessRules:
+        assert self._more_rules is not None
+        rules = self._rules[service] = await self._more_rules(service)
+        return rules
+
+    async def _check_root(
         self, context: RequestContext, service: str, operation: str, params: Mapping[str, Any]
     ) -> None:
-        """Ask for what is another account's alone: in their own, root users may do everything."""
+        """Ask for what is another account's, and where a policy of the account's own denies."""
         own = context.principal.account
-        for access in self._rules[service][operation](context, params):
-            if _owner_of(access, own) != own:
+        rules = self._rules.get(service) or await self._find_rules(service)
+        for access in rules[operation](context, params):
+            if _owner_of(access, own) != own or (
+                service in _ROOT_IS_DENIED and await self._denies(access)
+            ):
                 await self._check(context, service, access, params)
+
+    async def _denies(self, access: Access) -> bool:
+        """Whether the policy of a resource denies anything: hardly one does."""
+        policy = await self._resources.find(_of_our_partition(access.resource))
+        return policy is not None and bool(policy.denies)
 
     async def _check(
         self, context: RequestContext, service: str, access: Access, params: Mapping[str, Any]

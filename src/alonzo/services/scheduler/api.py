@@ -20,9 +20,6 @@ from alonzo.services.scheduler.ticker import Ticker
 from alonzo.store.base import Store
 from alonzo.store.outbox import Outbox
 
-#: Operations of the service model that are not implemented, and why.
-UNSUPPORTED: dict[str, str] = {}
-
 
 class Schedules:
     """The parts of Scheduler, put together."""

@@ -1,4 +1,4 @@
-"""AWS Secrets Manager as a service: its operations by name, and why the others are missing."""
+"""AWS Secrets Manager as a service: its operations by name."""
 
 from __future__ import annotations
 
@@ -10,22 +10,6 @@ from alonzo.services.secretsmanager.rotator import Rotator
 from alonzo.services.secretsmanager.secrets import SecretOperations
 from alonzo.services.secretsmanager.values import Values
 from alonzo.services.secretsmanager.versions import Authorize, VersionOperations
-
-_MISSING = {
-    "Secrets are not replicated to other regions or accounts.": (
-        "AssociateCrossAccountReplica",
-        "DisassociateCrossAccountReplica",
-        "RemoveRegionsFromReplication",
-        "ReplicateSecretToRegions",
-        "StopReplicationToReplica",
-    ),
-    "Each secret has one resource policy, which GetResourcePolicy answers.": (
-        "ListResourcePolicies",
-    ),
-}
-
-#: Operations of the service model that are not implemented, and why.
-UNSUPPORTED = {name: reason for reason, names in _MISSING.items() for name in names}
 
 
 def operations(

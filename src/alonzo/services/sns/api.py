@@ -1,4 +1,4 @@
-"""Amazon SNS as a service: its operations by name, and why the others are missing."""
+"""Amazon SNS as a service: its operations by name."""
 
 from __future__ import annotations
 
@@ -22,41 +22,6 @@ from alonzo.services.sns.subscriptions import SubscriptionOperations
 from alonzo.services.sns.targets import Targets
 from alonzo.services.sns.topics import TopicOperations
 from alonzo.store.base import Store
-
-_MISSING = {
-    "Push notifications need the servers of Apple, Google and others.": (
-        "CreatePlatformApplication",
-        "CreatePlatformEndpoint",
-        "DeleteEndpoint",
-        "DeletePlatformApplication",
-        "GetEndpointAttributes",
-        "GetPlatformApplicationAttributes",
-        "ListEndpointsByPlatformApplication",
-        "ListPlatformApplications",
-        "SetEndpointAttributes",
-        "SetPlatformApplicationAttributes",
-    ),
-    "Text messages need a carrier.": (
-        "CheckIfPhoneNumberIsOptedOut",
-        "CreateSMSSandboxPhoneNumber",
-        "DeleteSMSSandboxPhoneNumber",
-        "GetSMSAttributes",
-        "GetSMSSandboxAccountStatus",
-        "ListOriginationNumbers",
-        "ListPhoneNumbersOptedOut",
-        "ListSMSSandboxPhoneNumbers",
-        "OptInPhoneNumber",
-        "SetSMSAttributes",
-        "VerifySMSSandboxPhoneNumber",
-    ),
-    "Messages are not searched for sensitive data; AWS has closed that to new customers.": (
-        "GetDataProtectionPolicy",
-        "PutDataProtectionPolicy",
-    ),
-}
-
-#: Operations of the service model that are not implemented, and why.
-UNSUPPORTED = {name: reason for reason, names in _MISSING.items() for name in names}
 
 
 class Topics:

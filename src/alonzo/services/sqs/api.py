@@ -21,9 +21,6 @@ from alonzo.services.sqs.sweeper import Sweeper
 from alonzo.services.sqs.tags import TagOperations
 from alonzo.store.base import Store
 
-#: Operations of the service model that are not implemented, and why: there are none.
-UNSUPPORTED: Mapping[str, str] = {}
-
 
 class Queues:
     """The parts of SQS: queues, their messages, and the work on both."""

@@ -9,8 +9,9 @@ import botocore.loaders
 
 from alonzo.lib.clock import ManualClock
 from alonzo.lib.ids import SequentialIds
-from alonzo.services.logs.api import UNSUPPORTED, operations
+from alonzo.services.logs.api import operations
 from alonzo.services.logs.parts import LogParts
+from alonzo.services.logs.unsupported import UNSUPPORTED
 
 
 def test_every_operation_is_implemented_or_named_with_a_reason() -> None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
-from alonzo.edge.app import Route
 from alonzo.edge.protocols import codec_for
 from alonzo.lib.ids import IdSource
 from alonzo.model.context import RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.model.http import HttpRequest, HttpResponse
 from alonzo.services.sns.api import Topics, operations
-from alonzo.services.sns.envelopes import LINKS_PATH
 from alonzo.services.sns.subscriptions import ANONYMOUS
 
 #: What a request without a signature may ask for, and the member with the ARN.
@@ -24,7 +22,7 @@ _OPEN = {"ConfirmSubscription": "TopicArn", "Unsubscribe": "SubscriptionArn"}
 _ARN_PARTS_MIN = 6
 
 
-class TopicRoutes:
+class TopicLinks:
     """Answers them."""
 
     def __init__(self, topics: Topics, ids: IdSource) -> None:
@@ -66,15 +64,6 @@ class TopicRoutes:
             endpoint="",
             source_ip=request.source_ip,
         )
-
-
-def topic_routes(topics: Topics, ids: IdSource) -> list[Route]:
-    """The routes."""
-    routes = TopicRoutes(topics, ids)
-    return [
-        Route("GET", LINKS_PATH.encode(), routes.link),
-        Route("GET", b"/_alonzo/sns/", routes.certificate),
-    ]
 
 
 def _action_of(request: HttpRequest) -> str:
