@@ -2,13 +2,20 @@
 
 import io
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import ClientError
 
-ALERTS, CLOCK = "canary-alerts", "canary-clock"
+#: Goes before every name, so that the example is in the way of nothing that you have.
+PREFIX = os.environ.get("EXAMPLE_PREFIX", "")
+# One line of what is wrong, in place of a stack trace.
+sys.excepthook = lambda kind, error, _: print(f"{kind.__name__}: {error}", file=sys.stderr)
+SHOP, CANARY, CLOCK = f"{PREFIX}shop", f"{PREFIX}canary", f"{PREFIX}canary-clock"
+ALERTS, ALARM = f"{PREFIX}canary-alerts", f"{PREFIX}shop-is-down"
 LOGS = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
 iam, functions = boto3.client("iam"), boto3.client("lambda")
@@ -38,14 +45,14 @@ def role(name, service, *statements):
     return made["Role"]["Arn"]
 
 
-def function(name, *statements, **variables):
+def function(name, handler, *statements, **variables):
     """A function that may write logs, and what statements say."""
     own = role(name, "lambda.amazonaws.com", *statements)
     iam.attach_role_policy(RoleName=name, PolicyArn=LOGS)
     made = functions.create_function(
         FunctionName=name,
         Runtime=f"python3.{sys.version_info.minor}",
-        Handler=f"functions.{name}",
+        Handler=f"functions.{handler}",
         Role=own,
         Code={"ZipFile": package()},
         Timeout=20,
@@ -57,9 +64,9 @@ def function(name, *statements, **variables):
 
 def shop():
     """The function behind a URL that is open to everybody."""
-    arn = function("shop", GREETING="come in")
-    functions.create_function_url_config(FunctionName="shop", AuthType="NONE")
-    everybody = {"FunctionName": "shop", "Principal": "*"}
+    arn = function(SHOP, "shop", GREETING="come in")
+    functions.create_function_url_config(FunctionName=SHOP, AuthType="NONE")
+    everybody = {"FunctionName": SHOP, "Principal": "*"}
     functions.add_permission(
         **everybody,
         StatementId="url",
@@ -98,8 +105,8 @@ def deploy():
     shop_arn = shop()
     topic, url = alerts()
     cloudwatch.put_metric_alarm(
-        AlarmName="shop-is-down",
-        Namespace="canary",
+        AlarmName=ALARM,
+        Namespace=CANARY,
         MetricName="Failed",
         Statistic="Maximum",
         # Short, so that you can watch it: the canary comes once a minute. Between its visits the
@@ -113,17 +120,20 @@ def deploy():
         OKActions=[topic],
     )
     canary = function(
+        CANARY,
         "canary",
         {"Action": "lambda:GetFunctionUrlConfig", "Resource": shop_arn},
         {
             "Action": "cloudwatch:PutMetricData",
             "Resource": "*",
-            "Condition": {"StringEquals": {"cloudwatch:namespace": "canary"}},
+            "Condition": {"StringEquals": {"cloudwatch:namespace": CANARY}},
         },
+        SHOP=SHOP,
+        NAMESPACE=CANARY,
     )
     call = {"Action": "lambda:InvokeFunction", "Resource": canary}
     scheduler.create_schedule(
-        Name="canary",
+        Name=CANARY,
         ScheduleExpression="rate(1 minute)",
         FlexibleTimeWindow={"Mode": "OFF"},
         Target={"Arn": canary, "RoleArn": role(CLOCK, "scheduler.amazonaws.com", call)},
@@ -131,17 +141,29 @@ def deploy():
     print(url)
 
 
+def delete_queue(name):
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+
+
+def drop(delete, **what):
+    """Delete one thing; if it cannot be, say so, and go on with the rest."""
+    try:
+        delete(**what)
+    except ClientError as error:
+        print(error, file=sys.stderr)
+
+
 def remove():
-    scheduler.delete_schedule(Name="canary")
-    cloudwatch.delete_alarms(AlarmNames=["shop-is-down"])
-    for name in ("canary", "shop"):
-        functions.delete_function(FunctionName=name)
-        iam.detach_role_policy(RoleName=name, PolicyArn=LOGS)
-    for name in ("canary", CLOCK):
-        iam.delete_role_policy(RoleName=name, PolicyName="own")
-    for name in ("canary", "shop", CLOCK):
-        iam.delete_role(RoleName=name)
-    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=ALERTS)["QueueUrl"])
+    drop(scheduler.delete_schedule, Name=CANARY)
+    drop(cloudwatch.delete_alarms, AlarmNames=[ALARM])
+    for name in (CANARY, SHOP):
+        drop(functions.delete_function, FunctionName=name)
+        drop(iam.detach_role_policy, RoleName=name, PolicyArn=LOGS)
+    for name in (CANARY, CLOCK):
+        drop(iam.delete_role_policy, RoleName=name, PolicyName="own")
+    for name in (CANARY, SHOP, CLOCK):
+        drop(iam.delete_role, RoleName=name)
+    drop(delete_queue, name=ALERTS)
     # Its subscription goes with it. CreateTopic answers the topic that there is.
     sns.delete_topic(TopicArn=sns.create_topic(Name=ALERTS)["TopicArn"])
 

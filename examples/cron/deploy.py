@@ -5,13 +5,19 @@ With an expression of your own: ``python deploy.py 'rate(1 minute)'``.
 
 import io
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import ClientError
 
-NAME, CLOCK = "report", "report-clock"
+#: Goes before every name, so that the example is in the way of nothing that you have.
+PREFIX = os.environ.get("EXAMPLE_PREFIX", "")
+# One line of what is wrong, in place of a stack trace.
+sys.excepthook = lambda kind, error, _: print(f"{kind.__name__}: {error}", file=sys.stderr)
+NAME, CLOCK = f"{PREFIX}report", f"{PREFIX}report-clock"
 #: Eight in the morning of every working day, wherever summer time has the clocks.
 EXPRESSION, ZONE = "cron(0 8 ? * MON-FRI *)", "Europe/Berlin"
 #: What the function is called with. Scheduler puts the facts of the tick into it.
@@ -64,13 +70,21 @@ def deploy(expression):
     print(schedule["ScheduleArn"])
 
 
+def drop(delete, **what):
+    """Delete one thing; if it cannot be, say so, and go on with the rest."""
+    try:
+        delete(**what)
+    except ClientError as error:
+        print(error, file=sys.stderr)
+
+
 def remove():
-    scheduler.delete_schedule(Name=NAME)
-    functions.delete_function(FunctionName=NAME)
-    iam.delete_role_policy(RoleName=CLOCK, PolicyName="call")
-    iam.detach_role_policy(RoleName=NAME, PolicyArn=LOGS)
+    drop(scheduler.delete_schedule, Name=NAME)
+    drop(functions.delete_function, FunctionName=NAME)
+    drop(iam.delete_role_policy, RoleName=CLOCK, PolicyName="call")
+    drop(iam.detach_role_policy, RoleName=NAME, PolicyArn=LOGS)
     for name in (NAME, CLOCK):
-        iam.delete_role(RoleName=name)
+        drop(iam.delete_role, RoleName=name)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,19 @@
 
 import io
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import ClientError
 
+#: Goes before every name, so that the example is in the way of nothing that you have.
+PREFIX = os.environ.get("EXAMPLE_PREFIX", "")
+# One line of what is wrong, in place of a stack trace.
+sys.excepthook = lambda kind, error, _: print(f"{kind.__name__}: {error}", file=sys.stderr)
+TOPIC = f"{PREFIX}orders"
 #: What each queue gets of the topic, by an attribute of the message.
 WANTED = {"bill": {"kind": ["paid"]}, "ship": {"kind": ["paid", "gift"]}}
 TRUST = {
@@ -61,14 +68,14 @@ def subscribed_queue(name, topic, wanted):
     return arn
 
 
-def reader(name, queue):
+def reader(name, handler, queue):
     """A function with a role of its own that reads a queue."""
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
     iam.attach_role_policy(RoleName=name, PolicyArn=READER)
     functions.create_function(
         FunctionName=name,
         Runtime=f"python3.{sys.version_info.minor}",
-        Handler=f"functions.{name}",
+        Handler=f"functions.{handler}",
         Role=role["Arn"],
         Code={"ZipFile": package()},
         Timeout=10,
@@ -78,23 +85,37 @@ def reader(name, queue):
 
 
 def deploy():
-    topic = sns.create_topic(Name="orders")["TopicArn"]
-    for name, wanted in WANTED.items():
-        reader(name, subscribed_queue(name, topic, wanted))
+    topic = sns.create_topic(Name=TOPIC)["TopicArn"]
+    for handler, wanted in WANTED.items():
+        name = f"{PREFIX}{handler}"
+        reader(name, handler, subscribed_queue(name, topic, wanted))
     print(topic)
 
 
+def delete_queue(name):
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+
+
+def drop(delete, **what):
+    """Delete one thing; if it cannot be, say so, and go on with the rest."""
+    try:
+        delete(**what)
+    except ClientError as error:
+        print(error, file=sys.stderr)
+
+
 def remove():
-    for name in WANTED:
+    for handler in WANTED:
+        name = f"{PREFIX}{handler}"
         mappings = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
         for mapping in mappings:
-            functions.delete_event_source_mapping(UUID=mapping["UUID"])
-        functions.delete_function(FunctionName=name)
-        iam.detach_role_policy(RoleName=name, PolicyArn=READER)
-        iam.delete_role(RoleName=name)
-        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+            drop(functions.delete_event_source_mapping, UUID=mapping["UUID"])
+        drop(functions.delete_function, FunctionName=name)
+        drop(iam.detach_role_policy, RoleName=name, PolicyArn=READER)
+        drop(iam.delete_role, RoleName=name)
+        drop(delete_queue, name=name)
     # Its subscriptions go with it. CreateTopic answers the topic that there is.
-    sns.delete_topic(TopicArn=sns.create_topic(Name="orders")["TopicArn"])
+    sns.delete_topic(TopicArn=sns.create_topic(Name=TOPIC)["TopicArn"])
 
 
 if __name__ == "__main__":

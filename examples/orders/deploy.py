@@ -2,13 +2,19 @@
 
 import io
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import ClientError
 
-NAME = "orders"
+#: Goes before every name, so that the example is in the way of nothing that you have.
+PREFIX = os.environ.get("EXAMPLE_PREFIX", "")
+# One line of what is wrong, in place of a stack trace.
+sys.excepthook = lambda kind, error, _: print(f"{kind.__name__}: {error}", file=sys.stderr)
+NAME = f"{PREFIX}orders"
 #: Short, so that you can watch it. AWS advises six times the function's timeout.
 TIMEOUT_S, HIDDEN_S = 1, 2
 TRUST = {
@@ -75,16 +81,28 @@ def deploy():
     print(url)
 
 
+def delete_queue(name):
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+
+
+def drop(delete, **what):
+    """Delete one thing; if it cannot be, say so, and go on with the rest."""
+    try:
+        delete(**what)
+    except ClientError as error:
+        print(error, file=sys.stderr)
+
+
 def remove():
     mappings = functions.list_event_source_mappings(FunctionName=NAME)["EventSourceMappings"]
     for mapping in mappings:
-        functions.delete_event_source_mapping(UUID=mapping["UUID"])
-    functions.delete_function(FunctionName=NAME)
-    iam.delete_role_policy(RoleName=NAME, PolicyName="read")
-    iam.detach_role_policy(RoleName=NAME, PolicyArn=LOGS)
-    iam.delete_role(RoleName=NAME)
+        drop(functions.delete_event_source_mapping, UUID=mapping["UUID"])
+    drop(functions.delete_function, FunctionName=NAME)
+    drop(iam.delete_role_policy, RoleName=NAME, PolicyName="read")
+    drop(iam.detach_role_policy, RoleName=NAME, PolicyArn=LOGS)
+    drop(iam.delete_role, RoleName=NAME)
     for name in (f"{NAME}.fifo", f"{NAME}-dead.fifo"):
-        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        drop(delete_queue, name=name)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Pillow is fetched with pip, unless a folder that has it is named: ``python deplo
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,8 +13,13 @@ import zipfile
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import ClientError
 
-NAME = "thumbnails"
+#: Goes before every name, so that the example is in the way of nothing that you have.
+PREFIX = os.environ.get("EXAMPLE_PREFIX", "")
+# One line of what is wrong, in place of a stack trace.
+sys.excepthook = lambda kind, error, _: print(f"{kind.__name__}: {error}", file=sys.stderr)
+NAME = f"{PREFIX}thumbnails"
 RUNTIME = f"python3.{sys.version_info.minor}"
 TRUST = {
     "Version": "2012-10-17",
@@ -28,7 +34,7 @@ LOGS = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 iam, functions, s3 = boto3.client("iam"), boto3.client("lambda"), boto3.client("s3")
 account = boto3.client("sts").get_caller_identity()["Account"]
 # A bucket's name is one of a kind everywhere on AWS.
-PHOTOS, THUMBNAILS = f"photos-{account}", f"thumbnails-{account}"
+PHOTOS, THUMBNAILS = f"{PREFIX}photos-{account}", f"{NAME}-{account}"
 
 
 def package(files):
@@ -106,18 +112,30 @@ def deploy(folder):
     print(PHOTOS, THUMBNAILS)
 
 
+def delete_bucket(bucket):
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for found in page.get("Contents", ()):
+            s3.delete_object(Bucket=bucket, Key=found["Key"])
+    s3.delete_bucket(Bucket=bucket)
+
+
+def drop(delete, **what):
+    """Delete one thing; if it cannot be, say so, and go on with the rest."""
+    try:
+        delete(**what)
+    except ClientError as error:
+        print(error, file=sys.stderr)
+
+
 def remove():
     for bucket in (PHOTOS, THUMBNAILS):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for found in page.get("Contents", ()):
-                s3.delete_object(Bucket=bucket, Key=found["Key"])
-        s3.delete_bucket(Bucket=bucket)
-    functions.delete_function(FunctionName=NAME)
+        drop(delete_bucket, bucket=bucket)
+    drop(functions.delete_function, FunctionName=NAME)
     for version in functions.list_layer_versions(LayerName=NAME)["LayerVersions"]:
-        functions.delete_layer_version(LayerName=NAME, VersionNumber=version["Version"])
-    iam.delete_role_policy(RoleName=NAME, PolicyName="photos")
-    iam.detach_role_policy(RoleName=NAME, PolicyArn=LOGS)
-    iam.delete_role(RoleName=NAME)
+        drop(functions.delete_layer_version, LayerName=NAME, VersionNumber=version["Version"])
+    drop(iam.delete_role_policy, RoleName=NAME, PolicyName="photos")
+    drop(iam.detach_role_policy, RoleName=NAME, PolicyArn=LOGS)
+    drop(iam.delete_role, RoleName=NAME)
 
 
 def main(arguments):

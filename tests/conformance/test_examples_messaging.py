@@ -38,13 +38,17 @@ def script(daemon, tmp_path):
         "AWS_DEFAULT_REGION": "us-east-1",
     }
 
-    def run(name, *arguments):
+    def run(name, *arguments, fails=False, **more):
         command = [sys.executable, EXAMPLES / name / "deploy.py", *arguments]
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=SCRIPT_S_MAX
+            command,
+            env={**environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=SCRIPT_S_MAX,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        assert (done.returncode != 0) is fails, done.stderr
+        return (done.stderr if fails else done.stdout).strip()
 
     yield run
     daemon.close_clients()
@@ -140,3 +144,19 @@ def test_orders_are_kept_in_order_and_what_fails_can_be_moved_back(
     eventually(lambda: count(url) == count(dead) == 0, WITHIN_S)
     script("orders", "remove")
     nothing_is_left(daemon)
+
+
+def test_a_script_says_in_a_line_what_is_wrong_and_touches_what_has_its_prefix(daemon, script):
+    sqs = daemon.client("sqs")
+    own = sqs.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    mine = {"EXAMPLE_PREFIX": "mine-"}
+    url = script("orders", **mine)
+    assert url.endswith("/mine-orders.fifo")
+    (line,) = script("orders", fails=True, **mine).splitlines()
+    assert line.startswith("EntityAlreadyExistsException: "), line
+    script("orders", "remove", **mine)
+    assert sqs.list_queues()["QueueUrls"] == [own]
+    sqs.delete_queue(QueueUrl=own)
+    nothing_is_left(daemon)
+    (line,) = script("orders", fails=True, AWS_ENDPOINT_URL="http://127.0.0.1:1").splitlines()
+    assert line.startswith("EndpointConnectionError: "), line

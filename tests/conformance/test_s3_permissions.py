@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from xml.etree import ElementTree
 
 import pytest
 from botocore.exceptions import ClientError
@@ -209,3 +210,32 @@ def test_a_stranger_sends_no_long_documents(platform, s3, bucket):
     with caught.value as answer:
         assert answer.status == 400
         assert b"<Code>MaxMessageLengthExceeded</Code>" in answer.read()
+
+
+def test_strangers_are_told_of_buckets_that_are_not_there_in_the_words_of_s3(platform, bucket):
+    page = {"content-type": "text/html"}
+    calls = [
+        ("GET", "/no-such-bucket-here/k", {}, None, (404, "NoSuchBucket")),
+        ("GET", "/no-such-bucket-here?list-type=2", {}, None, (404, "NoSuchBucket")),
+        ("PUT", "/no-such-bucket-here/k", page, b"x", (404, "NoSuchBucket")),
+        ("POST", "/no-such-bucket-here/k?uploads", page, b"", (404, "NoSuchBucket")),
+        ("PUT", "/no-such-bucket-here", page, b"", (403, "AccessDenied")),
+        ("GET", f"/{bucket}/k", {}, None, (403, "AccessDenied")),
+    ]
+    for method, path, headers, body, expected in calls:
+        request = urllib.request.Request(platform.endpoint + path, body, headers, method=method)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=30)
+        answer = caught.value
+        error = ElementTree.fromstring(answer.read())
+        assert answer.headers["content-type"] == "application/xml"
+        assert (answer.status, error.findtext("Code")) == expected, path
+    gone = urllib.request.Request(f"{platform.endpoint}/no-such-bucket-here", method="HEAD")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(gone, timeout=30)
+    assert (caught.value.status, caught.value.read()) == (404, b"")
+    # What is for a queue, or for nobody, is not S3's.
+    for path in ("/000000000000/queue", "/2015-03-31/nothing", "/"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(platform.endpoint + path, timeout=30)
+        assert b"MissingAuthenticationToken" in caught.value.read()

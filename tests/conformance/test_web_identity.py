@@ -10,8 +10,11 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from alonzo.cli.audit import Reader
 from alonzo.testing.callers import ACCOUNT, Household, allow, document
+from alonzo.testing.clients import make_client
 from alonzo.testing.issuers import Issuer
+from alonzo.testing.waiting import eventually
 
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/issuer.example/team"
 
@@ -38,7 +41,7 @@ def household(platform, issuer):
 @pytest.fixture
 def sts(platform):
     """Without any credentials."""
-    made = botocore.session.Session().create_client(
+    made = make_client(
         "sts",
         "us-east-1",
         endpoint_url=platform.endpoint,
@@ -109,6 +112,32 @@ def test_a_token_becomes_a_session_with_the_roles_rights(household, sts, issuer,
     assert refused(client.list_functions) == ("AccessDeniedException", 403)
     household.iam.delete_role(RoleName=name)
     assert refused(client.list_functions) == ("UnrecognizedClientException", 403)
+
+
+def test_the_audit_log_tells_whom_a_token_vouched_for(household, sts, issuer, name, platform):
+    role = household.role(name, trust(**{"issuer.example/team:sub": "repo:org/app:*"}))
+    assume(sts, role, issuer.token(claims(issuer)))
+    assert refused(assume, sts, role, issuer.token(claims(issuer, sub="other")))[1] == 403
+    assert refused(assume, sts, role, Issuer().token(claims(issuer, sub="forged")))[1] == 400
+
+    def told():
+        found = Reader(platform.data_dir / "audit").new()
+        asked = [each for each in found if each["eventName"] == "AssumeRoleWithWebIdentity"]
+        mine = [each for each in asked if each["requestParameters"]["roleArn"] == role]
+        return mine if len(mine) == 3 else None
+
+    records = eventually(told, 20)
+    users = [each["userIdentity"] for each in records]
+    assert [each["type"] for each in users] == ["WebIdentityUser", "WebIdentityUser", "Unknown"]
+    assert [each.get("userName") for each in users] == [claims(issuer)["sub"], "other", None]
+    assert {each.get("identityProvider") for each in users[:2]} == {PROVIDER}
+    assert users[0]["principalId"] == f"{PROVIDER}:clients:{claims(issuer)['sub']}"
+    assert [each.get("errorCode") for each in records] == [
+        None,
+        "AccessDenied",
+        "InvalidIdentityTokenException",
+    ]
+    assert records[0]["recipientAccountId"] == ACCOUNT
 
 
 def test_sdks_find_the_token_in_its_file(household, issuer, name, platform, tmp_path, monkeypatch):

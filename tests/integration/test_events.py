@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -213,6 +214,51 @@ def test_a_dead_letter_says_what_failed(tmp_path):
             said = params["MessageAttributes"]
             assert said["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
             assert said["TARGET_ARN"]["StringValue"] == QUEUE
+
+    run(tmp_path, scenario)
+
+
+class Streams:
+    """Log streams that are made once, as slowly as ``asked`` events at a time need to meet."""
+
+    def __init__(self, asked):
+        self.written, self.there = [], False
+        self.met = asyncio.Barrier(asked)
+
+    def offers(self, service):
+        return service == "logs"
+
+    async def call(self, call, use):
+        if call.operation == "CreateLogStream":
+            await self.met.wait()
+            if self.there:
+                raise AwsError("ResourceAlreadyExistsException", "The stream is there.")
+            self.there = True
+            return
+        if not self.there:
+            raise AwsError("ResourceNotFoundException", "There is no such stream.")
+        self.written += [each["message"] for each in call.params["logEvents"]]
+
+
+def test_the_first_events_of_a_log_group_are_all_written(tmp_path, monkeypatch):
+    """Both find no stream, and only one of them makes it."""
+    streams = Streams(2)
+    monkeypatch.setattr(sys.modules[__name__], "Calls", lambda: streams)
+
+    async def scenario(start, clock):
+        async with start() as world, TaskScope() as scope:
+            scope.spawn(world.events.outbox.run(world.events.carrier), name="outbox")
+            await world.do("PutRule", Name="r", EventPattern='{"source":["s"]}')
+            group = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/g"
+            await world.do("PutTargets", Rule="r", Targets=[{"Id": "1", "Arn": group}])
+            entry = {"Source": "s", "DetailType": "t", "Detail": "{}"}
+            await world.do("PutEvents", Entries=[entry, entry])
+
+            async def handed_over():
+                return await world.store.read(world.events.outbox.count) == 0
+
+            await until(handed_over)
+        assert len(streams.written) == 2
 
     run(tmp_path, scenario)
 

@@ -89,6 +89,32 @@ def test_after_a_stop_the_last_missed_tick_is_made_up_for(tmp_path):
     asyncio.run(main())
 
 
+def test_a_one_time_schedule_made_too_late_never_fires_and_ends_as_it_was_told(tmp_path):
+    async def scenario(work, clock):
+        ends = {"ActionAfterCompletion": "DELETE"}
+        clock.advance(60)
+        await work.do("CreateSchedule", "just", ScheduleExpression=AT, **ends)
+        assert await work.fire() == []
+        clock.advance(-0.5)
+        await work.do("CreateSchedule", "now", ScheduleExpression=AT)
+        assert await work.fire() == [("now", NOW_S)]
+        clock.advance(0.5)
+        await work.do("CreateSchedule", "kept", ScheduleExpression=AT)
+        await work.do("CreateSchedule", "off", ScheduleExpression=AT, State="DISABLED", **ends)
+        await work.do("CreateSchedule", "changed")
+        await work.fire()
+        await work.do("UpdateSchedule", "changed", ScheduleExpression=AT, **ends)
+        assert await work.fire() == []
+        assert await work.ticks() == {"now": None, "kept": None, "off": None}
+        assert (await work.do("GetSchedule", "kept"))["State"] == "ENABLED"
+        # Switched on, it has nothing left to fire.
+        await work.do("UpdateSchedule", "off", ScheduleExpression=AT, **ends)
+        assert await work.fire() == []
+        assert "off" not in await work.ticks()
+
+    run(tmp_path, scenario)
+
+
 def test_a_tick_that_was_put_on_its_way_outlives_the_process(tmp_path):
     async def main():
         clock = ManualClock(NOW_S)

@@ -10,7 +10,7 @@ from alonzo.lib.clock import ManualClock, SystemClock
 from alonzo.model.context import Principal
 from alonzo.model.errors import AwsError
 from alonzo.services.sqs import records
-from alonzo.services.sqs.messages import limits
+from alonzo.services.sqs.messages import counting, limits
 from alonzo.testing.sqs_messages import ACCOUNT, CONTEXT, REGION, QueuesInProcess
 
 FIFO = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
@@ -406,5 +406,68 @@ def test_what_lies_behind_a_delayed_message_of_its_group_waits_for_it(tmp_path):
         queues.clock.advance(30)
         found = await receive(queues, "q.fifo")
         assert [one["Body"] for one in found] == ["delayed", "behind"]
+
+    run(tmp_path, scenario)
+
+
+def test_a_long_queue_is_not_counted_at_every_call_and_comes_true(tmp_path, monkeypatch):
+    monkeypatch.setattr(counting, "SHORT_MAX", 3)
+    monkeypatch.setattr(counting, "_MESSAGES_PER_S", 1)
+
+    async def scenario(queues):
+        queue = await queues.make("q")
+        store, counts = queues.messages.store, queues.messages.counts
+        reads, read = [], store.read
+
+        async def counted(work):
+            reads.append(1)
+            return await read(work)
+
+        monkeypatch.setattr(store, "read", counted)
+
+        async def visible(**more):
+            reads.clear()
+            return (await counts(queue, **more)).visible, len(reads)
+
+        for number in range(1, 4):
+            await queues.call("SendMessage", "q", MessageBody="m")
+            assert await visible() == (number, 1)
+        await queues.call("SendMessage", "q", MessageBody="m")
+        assert await visible() == (4, 1)
+        await queues.call("SendMessage", "q", MessageBody="m")
+        assert await visible() == (4, 0)
+        assert await visible(exactly=True) == (5, 1)
+        assert await visible() == (5, 0)
+        await receive(queues, "q", 2)
+        queues.messages.clock.advance(5)
+        # Who asks while it is counted makes do with what is known.
+        found = await asyncio.gather(counts(queue), counts(queue))
+        assert [each.visible for each in found] == [3, 5]
+        assert (await counts(queue)).in_flight == 2
+        await queues.messages.purge(queue)
+        assert await visible() == (0, 1)
+
+    run(tmp_path, scenario)
+
+
+def test_a_count_that_a_purge_has_overtaken_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(counting, "SHORT_MAX", 0)
+    monkeypatch.setattr(counting, "_MESSAGES_PER_S", 1)
+
+    async def scenario(queues):
+        queue = await queues.make("q")
+        await queues.call("SendMessage", "q", MessageBody="m")
+        store, counts = queues.messages.store, queues.messages.counts
+        read = store.read
+
+        async def overtaken(work):
+            found = await read(work)
+            monkeypatch.setattr(store, "read", read)
+            await queues.messages.purge(queue)
+            return found
+
+        monkeypatch.setattr(store, "read", overtaken)
+        assert (await counts(queue)).visible == 1
+        assert (await counts(queue)).visible == 0
 
     run(tmp_path, scenario)

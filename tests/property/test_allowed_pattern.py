@@ -1,6 +1,7 @@
 """``AllowedPattern``: the automaton says what ``re`` says, and never takes long."""
 
 import re
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -44,6 +45,20 @@ def test_no_pattern_makes_it_slow(pattern):
     made = AllowedPattern(pattern)
     # A backtracking matcher would be busy for longer than the test may take.
     assert not made.matches("a" * 8192)
+
+
+def test_no_pattern_takes_long_to_read():
+    # Repetitions of nothing add no state, however many there are of them.
+    with pytest.raises(PatternError, match="too large"):
+        AllowedPattern("(" * 10 + "){9999}" * 10)
+
+
+def test_many_states_at_a_time_are_stepped_on_together():
+    made = AllowedPattern("(a|b)*a(a|b){160}")
+    bits = "".join(Random(1).choices("ab", k=8192))
+    for last in "ab":
+        value = f"{bits[:-161]}{last}{bits[-160:]}"
+        assert made.matches(value) is (last == "a")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from alonzo.audit.masking import HIDDEN, Masks, without
 from alonzo.lib.clock import utc
 from alonzo.model.context import Principal
 from alonzo.model.ports.audit import AuditEvent, TlsFacts, TurnedAway
+from alonzo.model.sessions import WebIdentity
 
 VERSION = "1.11"
 
@@ -68,9 +69,14 @@ def record_of(event: AuditEvent, masks: Masks, event_id: str, now_s: float) -> d
     if event.result is not None and names.keeps_answer(service, operation):
         result = mask_output(event.result, None)
     is_data = names.is_data_event(service, operation)
+    account, vouched = event.account, event.web_identity
+    if vouched is None:
+        identity = identity_of(event.principal, account, event.invoked_by)
+    else:
+        identity, account = web_identity_of(vouched), vouched.provider_arn.split(":")[4]
     record: dict[str, Any] = {
         "eventVersion": VERSION,
-        "userIdentity": identity_of(event.principal, event.account, event.invoked_by),
+        "userIdentity": identity,
         "eventTime": _time(now_s),
         "eventSource": names.event_source(service),
         "eventName": names.event_name(service, operation),
@@ -95,7 +101,7 @@ def record_of(event: AuditEvent, masks: Masks, event_id: str, now_s: float) -> d
         "readOnly": names.is_read_only(service, operation),
         "eventType": "AwsApiCall",
         "managementEvent": not is_data,
-        "recipientAccountId": event.account,
+        "recipientAccountId": account,
         "eventCategory": "Data" if is_data else "Management",
     }
     return _with_tls(record, event.tls)
@@ -212,6 +218,20 @@ def identity_of(principal: Principal | None, account: str, invoked_by: str) -> d
     if invoked_by:
         identity["invokedBy"] = invoked_by
     return identity
+
+
+def web_identity_of(identity: WebIdentity) -> dict[str, Any]:
+    """``userIdentity`` of somebody whom a token vouched for.
+
+    Source: IAM user guide, logging IAM and AWS STS API calls, example of AssumeRoleWithWebIdentity.
+    """
+    arn, subject = identity.provider_arn, identity.subject[:TEXT_CHARS_MAX]
+    return {
+        "type": "WebIdentityUser",
+        "principalId": f"{arn}:{identity.audience[:TEXT_CHARS_MAX]}:{subject}",
+        "userName": subject,
+        "identityProvider": arn,
+    }
 
 
 def _resources(

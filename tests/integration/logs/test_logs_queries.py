@@ -4,9 +4,11 @@ import asyncio
 import functools
 import random
 
+import orjson
 import pytest
 
 from alonzo.lib import faults
+from alonzo.model.documents import JsonElements
 from alonzo.model.errors import AwsError
 from alonzo.services.logs.insights import archive, definitions
 from alonzo.services.logs.insights import run as runs
@@ -144,6 +146,45 @@ async def test_results_outlive_the_platform_for_seven_days(open_logs, monkeypatc
         await archive.QueryArchive(logs.store, logs.clock).forget()
         with pytest.raises(AwsError, match="does not exist"):
             await logs.call("GetQueryResults", queryId=query_id)
+
+
+@in_a_loop
+async def test_long_results_are_handed_out_page_by_page_and_never_whole(open_logs, monkeypatch):
+    monkeypatch.setattr(archive, "_PAGE_ROWS", 100)
+    async with open_logs() as logs:
+        await logs.make("g", "s")
+        texts = [f"{number:04} {'ä' * 200}" for number in range(1000)]
+        await logs.put("g", "s", [(logs.now_ms - 2000 + at, text) for at, text in enumerate(texts)])
+        desk = archive.QueryArchive(logs.store, logs.clock)
+        query_id = await asked(logs, "fields @message | sort @message")
+
+        async def over():
+            found = await logs.call("GetQueryResults", queryId=query_id, maxItems=1)
+            return found["status"] == "Complete"
+
+        await until(over)
+        reads, read = [], logs.store.read
+
+        async def counted(work):
+            reads.append(1)
+            return await read(work)
+
+        monkeypatch.setattr(logs.store, "read", counted)
+        for start, end, pages in ((0, 1000, 10), (50, 950, 10), (100, 400, 3), (1000, 1000, 0)):
+            reads.clear()
+            results = await desk.results(query_id, start, end)
+            before = len(reads)
+            if isinstance(results, JsonElements):
+                assert before <= 2
+                text = b"[%b]" % b",".join([piece async for piece in results.pieces])
+                results = orjson.loads(text)
+            assert [row[0]["value"] for row in results] == texts[start:end]
+            assert len(reads) == pages
+        # What is forgotten while it is sent does not end as if it were all.
+        results = await desk.results(query_id, 0, 1000)
+        await logs.store.tx(lambda db: db.execute("DELETE FROM log_query"))
+        with pytest.raises(AwsError, match="does not exist"):
+            _ = [piece async for piece in results.pieces]
 
 
 @in_a_loop

@@ -14,6 +14,7 @@ from alonzo.services.cloudwatch.alarms import records
 from alonzo.services.cloudwatch.alarms.actions import ActionCarrier
 from alonzo.services.cloudwatch.alarms.changing import change_state
 from alonzo.services.cloudwatch.alarms.evaluation import State
+from alonzo.services.cloudwatch.alarms.keeper import Change
 from alonzo.testing.events import until
 
 ARN = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:canary"
@@ -103,9 +104,8 @@ async def test_a_verdict_on_an_alarm_that_was_deleted_is_none_on_the_next_of_its
         assert (second.id, second.revision) == (first.id, first.revision)
         facts = records.StateFacts(State.ALARM, "of the first", None, metrics.clock.now_s())
         for alarm, changes in ((first, False), (second, True)):
-            changed = await metrics.store.tx(
-                lambda db, alarm=alarm: change_state(db, metrics.outbox, alarm, facts)
-            )
+            change = Change(alarm, facts)
+            changed = await change_state(metrics.store, metrics.outbox, change.find, facts)
             assert changed is changes
 
 

@@ -321,3 +321,116 @@ async def test_what_is_no_composite_alarm_is_refused(open_metrics, monkeypatch):
         await composite(metrics, "d", "TRUE")
         with pytest.raises(AwsError, match="at most 2 composite alarms"):
             await composite(metrics, "e", "TRUE")
+
+
+def watched(metrics, monkeypatch):
+    """How many statements ran in each unit of work that might write."""
+    statements, tx = [], metrics.store.tx
+
+    async def counted(work):
+        def run(db):
+            seen = Counted(db)
+            try:
+                return work(seen)
+            finally:
+                statements.append(seen.number)
+
+        return await tx(run)
+
+    monkeypatch.setattr(metrics.store, "tx", counted)
+    return statements
+
+
+class Counted:
+    """A connection that counts."""
+
+    def __init__(self, db):
+        self.db, self.number = db, 0
+
+    def __getattr__(self, name):
+        self.number += name != "publish"
+        return getattr(self.db, name)
+
+
+async def tower(metrics, height):
+    """Composite alarms over each other, each over up to twenty below it."""
+    await alarm(metrics, "floor")
+    names = ["floor"]
+    for each in range(height):
+        await composite(
+            metrics, f"c{each:02}", " AND ".join(f"ALARM({name})" for name in names[-20:])
+        )
+        names.append(f"c{each:02}")
+    return names
+
+
+async def states(metrics):
+    rows = await metrics.store.read(lambda db: db.all("SELECT DISTINCT state FROM alarm"))
+    return {row["state"] for row in rows}
+
+
+@in_a_loop
+async def test_what_many_alarms_make_of_a_change_is_worked_out_beside_the_writer(
+    open_metrics, monkeypatch
+):
+    async with open_metrics() as metrics:
+        names = await tower(metrics, 40)
+        before = await metrics.store.read(metrics.outbox.count)
+        statements = watched(metrics, monkeypatch)
+        await put(metrics, "floor", "ALARM")
+        assert await states(metrics) == {"ALARM"}
+        # Each of them is written and told of, in a few statements for all.
+        assert await metrics.store.read(metrics.outbox.count) == before + len(names)
+        assert max(statements) < 20
+        last = await described(metrics, names[-1])
+        assert last["StateReason"].startswith(f"{START}{names[-2]} transitioned to ALARM at ")
+        # The same of a put: the lowest one comes to hold no more.
+        statements.clear()
+        await composite(metrics, names[1], "NOT ALARM(floor)")
+        assert await state(metrics, names[-1]) == "OK"
+        assert max(statements) < 30
+        # And of an alarm that keeps back what many others do.
+        await alarm(metrics, "quiet")
+        periods = {"ActionsSuppressorWaitPeriod": 60, "ActionsSuppressorExtensionPeriod": 60}
+        for name in names[2:20]:
+            rule = (await described(metrics, name))["AlarmRule"]
+            await composite(metrics, name, rule, ActionsSuppressor="quiet", **periods)
+        statements.clear()
+        await put(metrics, "quiet", "ALARM")
+        assert max(statements) < 10
+        shown = await described(metrics, names[19])
+        assert shown["ActionsSuppressedBy"] == "Alarm"
+
+
+@in_a_loop
+async def test_what_changes_while_alarms_are_worked_out_is_not_overlooked(
+    open_metrics, monkeypatch
+):
+    async with open_metrics() as metrics:
+        names = await tower(metrics, 15)
+        await alarm(metrics, "other")
+        read, between = metrics.store.read, []
+
+        async def disturbed(work):
+            found = await read(work)
+            with monkeypatch.context() as quiet:
+                quiet.setattr(metrics.store, "read", read)
+                if between:
+                    await between.pop(0)()
+            return found
+
+        monkeypatch.setattr(metrics.store, "read", disturbed)
+        # Each time something else has changed before it is written, up to the last, in one piece.
+        between += [
+            lambda: composite(metrics, names[3], "ALARM(floor) AND ALARM(other)"),
+            lambda: composite(metrics, "new", f"ALARM({names[-1]})"),
+            lambda: put(metrics, "other", "ALARM"),
+            lambda: composite(metrics, names[3], "ALARM(floor) AND NOT ALARM(other)"),
+            lambda: put(metrics, "other", "OK"),
+        ]
+        await put(metrics, "floor", "ALARM")
+        assert not between
+        for name in (*names, "new"):
+            assert await state(metrics, name) == "ALARM"
+        await put(metrics, "other", "ALARM")
+        assert await state(metrics, "new") == "OK"

@@ -11,6 +11,7 @@ from alonzo.audit.record import encode, record_of
 from alonzo.edge.models import service_model
 from alonzo.model.context import Principal, Session
 from alonzo.model.ports.audit import AuditEvent, TlsFacts
+from alonzo.model.sessions import WebIdentity
 
 ACCOUNT = "000000000000"
 ROOT = Principal(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, "AKIA1", is_root=True)
@@ -82,6 +83,20 @@ def test_who_needs_no_signature_is_unknown_and_who_needs_no_key_has_none():
     assert record(stranger)["userIdentity"]["type"] == "Unknown"
     by_role = replace(WORKER, access_key_id=f"{ROLE} f")
     assert "accessKeyId" not in record(by_role)["userIdentity"]
+
+
+def test_whom_a_token_vouched_for_is_told_with_its_provider():
+    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/issuer.example/team"
+    found = WebIdentity("repo:org/app", "clients", "https://issuer.example/team", arn)
+    stranger = Principal("anonymous", "anonymous", "anonymous", "")
+    made = record(stranger, web_identity=found, error=("AccessDenied", "no"))
+    assert made["userIdentity"] == {
+        "type": "WebIdentityUser",
+        "principalId": f"{arn}:clients:repo:org/app",
+        "userName": "repo:org/app",
+        "identityProvider": arn,
+    }
+    assert made["recipientAccountId"] == ACCOUNT
 
 
 def test_an_error_has_its_code_and_a_text_without_secrets():

@@ -164,9 +164,10 @@ def test_which_acls_a_bucket_may_be_made_with(ownership, asked, code):
 
 def test_who_names_an_acl_or_a_key_is_judged_by_them():
     rules = access_rules(SimpleNamespace(try_find_nowait=lambda name: None))
+    somebody = SimpleNamespace(principal="somebody")
     asked = {"Bucket": "b", "Key": "k", "ACL": "bucket-owner-full-control", "SSEKMSKeyId": "arn"}
-    put, acl = rules["PutObject"](None, asked)
+    put, acl = rules["PutObject"](somebody, asked)
     assert (put.action, acl.action) == ("s3:PutObject", "s3:PutObjectAcl")
     assert put.keys["s3:x-amz-server-side-encryption-aws-kms-key-id"] == "arn"
-    (get,) = rules["GetObjectAcl"](None, {"Bucket": "b", "Key": "k", "VersionId": "v"})
+    (get,) = rules["GetObjectAcl"](somebody, {"Bucket": "b", "Key": "k", "VersionId": "v"})
     assert get.action == "s3:GetObjectVersionAcl"

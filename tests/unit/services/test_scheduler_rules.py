@@ -42,9 +42,9 @@ def first(timing, now_s=NOW_S):
         (Timing("at(2026-11-21T13:00)"), at("11-21T13:00")),
         # Start and end are not asked.
         (Timing("at(2026-11-21T13:00:00)", end_s=NOW_S, start_s=NOW_S + DAY_S), at("11-21T13:00")),
-        # One that has just passed is made up for, one that is long over is not.
+        # One that has just passed is made up for, one that is over for a minute is not.
         (Timing("at(2026-11-21T12:00:00)"), at("11-21T12:00")),
-        (Timing("at(2026-11-21T12:00:00)", event_age_s_max=20), None),
+        (Timing("at(2026-11-21T11:59:00)"), None),
         (Timing("at(2026-11-20T12:00:00)"), None),
     ],
 )

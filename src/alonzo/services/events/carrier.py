@@ -184,7 +184,12 @@ class EventCarrier:
         except AwsError as error:
             if error.code != "ResourceNotFoundException":
                 raise
-            await self._call(parcel, ServiceCall("logs", "CreateLogStream", where))
+            try:
+                await self._call(parcel, ServiceCall("logs", "CreateLogStream", where))
+            except AwsError as late:
+                # Another event at the same time has made it.
+                if late.code != "ResourceAlreadyExistsException":
+                    raise
             await self._call(parcel, ServiceCall("logs", "PutLogEvents", {**where, **events}))
 
     async def _forward(self, parcel: Parcel) -> None:

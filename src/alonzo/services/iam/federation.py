@@ -88,6 +88,9 @@ class Federation:
             )
         await self._verify(token)
         claims = check_claims(token, provider.document["clients"], self._identities.clock.now_s())
+        identity = WebIdentity(claims.subject, claims.audience, claims.issuer, provider.arn)
+        if context.vouch is not None:
+            context.vouch(identity)
         session = self._session(request, claims)
         if role is None:
             raise _refused()
@@ -95,7 +98,7 @@ class Federation:
         await self._identities.read(lambda conn: check_session_policies(conn, request))
         key = self._keys.issue_role_session(session, duration_of(role, request))
         check_packed(key)
-        return key, WebIdentity(claims.subject, claims.audience, claims.issuer)
+        return key, identity
 
     async def _verify(self, token: WebToken) -> None:
         try:

@@ -280,9 +280,9 @@ INSERT INTO log_query_page (query_id, first, rows, body)
 VALUES (:query_id, :first, :rows, :body);
 
 -- name: query_pages
-SELECT first, body FROM log_query_page
+SELECT first, rows, body FROM log_query_page
 WHERE query_id = :query_id AND first < :end AND first + rows > :start
-ORDER BY first;
+ORDER BY first LIMIT :limit;
 
 -- name: add_query_definition
 INSERT INTO log_query_definition (id, account, region, name, modified_ms, document)

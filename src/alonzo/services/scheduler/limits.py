@@ -15,5 +15,8 @@ EVENT_AGE_S_MAX = 86_400
 #: A ``StartDate`` may lie so far back when a schedule is made.
 START_AGE_S_MAX = 300.0
 
+#: A one-time schedule may be made so late and fires all the same: AWS promises the minute.
+LATE_S_MAX = 60.0
+
 #: Schedules that one commit fires: what others have to write waits no longer than for these.
 FIRED_AT_ONCE = 100

@@ -83,7 +83,6 @@ class ScheduleRecord:
             self.settings.get("StartDate"),
             self.settings.get("EndDate"),
             60 * window.get("MaximumWindowInMinutes", 0),
-            self.target["RetryPolicy"]["MaximumEventAgeInSeconds"],
         )
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from alonzo.lib.schedules import At, Schedule, ScheduleError, parse
 from alonzo.services.scheduler.errors import invalid, invalid_expression, invalid_timezone
-from alonzo.services.scheduler.limits import EVENT_AGE_S_MAX, START_AGE_S_MAX
+from alonzo.services.scheduler.limits import LATE_S_MAX, START_AGE_S_MAX
 
 _FORM = re.compile(r"(at|cron|rate)\((.*)\)", re.ASCII | re.IGNORECASE)
 _MINUTE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}", re.ASCII)
@@ -39,7 +39,6 @@ class Timing:
     start_s: float | None = None
     end_s: float | None = None
     window_s: int = 0
-    event_age_s_max: int = EVENT_AGE_S_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +128,10 @@ def anchor_of(timing: Timing, now_s: float) -> float:
 def first_tick(timing: Timing, anchor_s: float, now_s: float) -> float | None:
     """The first tick of a schedule that is made now, or None: it never fires.
 
-    A one-time schedule whose time has just passed fires all the same.
+    A one-time schedule whose time has just passed fires all the same, one made later never.
     """
     if is_one_time(timing):
-        return next_tick(timing, anchor_s, now_s - timing.event_age_s_max)
+        return next_tick(timing, anchor_s, now_s - LATE_S_MAX)
     # A tick of this very moment counts.
     from_s = anchor_s if timing.start_s is None else max(timing.start_s, now_s)
     return next_tick(timing, anchor_s, math.nextafter(from_s, 0.0))

@@ -237,7 +237,7 @@ def _made(place: Place, group: str, name: str, wanted: _Wanted, now_s: float) ->
     anchor_s = rules.anchor_of(timing, now_s)
     on = wanted.state == "ENABLED"
     tick_at_s = rules.first_tick(timing, anchor_s, now_s) if on else None
-    return replace(record, anchor_s=anchor_s, tick_at_s=tick_at_s)
+    return _ended_if_over(replace(record, anchor_s=anchor_s, tick_at_s=tick_at_s), now_s)
 
 
 def _changed(live: ScheduleRecord, wanted: _Wanted, now_s: float) -> ScheduleRecord:
@@ -269,7 +269,15 @@ def _changed(live: ScheduleRecord, wanted: _Wanted, now_s: float) -> ScheduleRec
     else:
         # It goes on as it was going; a tick that has just come is still to be seen to.
         tick_at_s = live.tick_at_s if rules.is_within(timing, live.tick_at_s) else None
-    return replace(record, anchor_s=anchor_s, tick_at_s=tick_at_s)
+    return _ended_if_over(replace(record, anchor_s=anchor_s, tick_at_s=tick_at_s), now_s)
+
+
+def _ended_if_over(record: ScheduleRecord, now_s: float) -> ScheduleRecord:
+    """One with nothing left to fire that is to be deleted then: the timer does it at once."""
+    wants = record.state == "ENABLED" and record.settings["ActionAfterCompletion"] == "DELETE"
+    if record.tick_at_s is not None or not wants:
+        return record
+    return replace(record, is_over=True, tick_at_s=now_s)
 
 
 def _summary(place: Place, row: Mapping[str, Any]) -> dict[str, Any]:

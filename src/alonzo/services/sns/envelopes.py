@@ -21,10 +21,8 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from alonzo.lib.clock import iso_ms
+from alonzo.services.sns.links import LINKS_PATH
 from alonzo.services.sns.records import Kind, Message, Subscription
-
-#: Where requests without a signature go. Only ``Unsubscribe`` and ``ConfirmSubscription`` may.
-LINKS_PATH = "/_alonzo/sns"
 
 _SIGNED: Mapping[Kind, tuple[str, ...]] = {
     Kind.NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),

@@ -21,8 +21,8 @@ class Counts:
 class Backlog(Protocol):
     """The messages of all queues."""
 
-    async def counts(self, queue: Queue) -> Counts:
-        """How many messages a queue has now."""
+    async def counts(self, queue: Queue, *, exactly: bool = False) -> Counts:
+        """How many messages a queue has: of long queues about so many, unless ``exactly``."""
         ...
 
     async def purge(self, queue: Queue) -> None:

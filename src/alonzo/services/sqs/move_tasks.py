@@ -72,7 +72,7 @@ class MoveTaskOperations:
                 "MaxNumberOfMessagesPerSecond",
                 f"Must be between 1 and {PER_SECOND_MAX}, if provided.",
             )
-        counts = await self._backlog.counts(source)
+        counts = await self._backlog.counts(source, exactly=True)
         task = MoveTask(
             self._ids.uuid(),
             source.id,

@@ -3,19 +3,21 @@
     state, history, event, actions ─▶ composite alarms that look at it, each after all those that it
     looks at itself ─▶ composite alarms whose actions it keeps back
 
-So a composite alarm never lags behind, and a death leaves all of it or nothing. An alarm whose
-actions are kept back is released by ``keeper`` when the time has come.
+So a composite alarm never lags behind, and a death leaves all of it or nothing. What many alarms
+make of a change is worked out beside the writer (``beside``). An alarm whose actions are kept back
+is released by ``keeper`` when the time has come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from alonzo.services.cloudwatch.alarms import records
 from alonzo.services.cloudwatch.alarms.actions import parcel_of, state_event
+from alonzo.services.cloudwatch.alarms.beside import Draft, Looked, work_out
 from alonzo.services.cloudwatch.alarms.composite import reasons
-from alonzo.services.cloudwatch.alarms.composite.graph import on_cycles, order_of
+from alonzo.services.cloudwatch.alarms.composite.graph import order_of
 from alonzo.services.cloudwatch.alarms.composite.rule import evaluate
 from alonzo.services.cloudwatch.alarms.composite.suppression import (
     Hold,
@@ -31,7 +33,7 @@ from alonzo.services.cloudwatch.alarms.records import (
     StateFacts,
     alarm_from,
 )
-from alonzo.store.base import Connection
+from alonzo.store.base import Connection, Store
 from alonzo.store.outbox import Outbox
 
 #: The store's topic on which it is published that actions wait for a time.
@@ -41,38 +43,84 @@ RULE, SUPPRESSOR = "rule", "suppressor"
 
 #: Alarms released by one unit of work.
 _RELEASED_MAX = 50
+#: Alarms that a change concerns in the unit of work that makes it; each may look at a hundred.
+_FOLLOWING_MAX = 10
 
 
-def change_state(db: Connection, outbox: Outbox, alarm: Alarm, after: StateFacts) -> bool:
-    """Change a state. False: the alarm is not as it was when ``alarm`` was read."""
-    unit = _Unit(db, outbox, alarm.key, after.updated_at_s)
-    now = records.find(db, alarm.key)
-    if now is None or not now.is_as(alarm) or not unit.change(alarm, after):
-        return False
-    if after.state is not alarm.facts.state:
-        unit.follow(alarm.key.name)
-    return True
+async def change_state(
+    store: Store, outbox: Outbox, find: Callable[[Connection], Alarm | None], after: StateFacts
+) -> bool:
+    """Change a state. False: there is no such alarm, or it is not any more as it was.
+
+    ``find`` answers the alarm as it is, or None.
+
+    Raises:
+        StoreError: nothing has changed.
+    """
+
+    def at_once(db: Connection) -> bool | AlarmKey:
+        alarm = find(db)
+        if alarm is None:
+            return False
+        if concerns_many(db, alarm.key):
+            return alarm.key
+        return _Unit(db, outbox, alarm.key, after.updated_at_s).enter(alarm, after)
+
+    def enter(unit: _Unit) -> None:
+        alarm = find(unit.db)
+        if alarm is not None:
+            unit.enter(alarm, after)
+
+    done = await store.tx(at_once)
+    if isinstance(done, bool):
+        return done
+    return await _beside(store, outbox, done, after.updated_at_s, enter)
 
 
-def settle_put(
-    db: Connection,
-    outbox: Outbox,
-    key: AlarmKey,
-    now_s: float,
-    *,
-    created: bool,
-    was_on_cycle: bool,
-) -> None:
-    """A composite alarm was put: evaluate it, with all that follows.
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A composite alarm that was put. ``was_on_cycle``: it looked at itself, through others too."""
+
+    alarm: Alarm
+    created: bool
+    on_cycle: bool
+    was_on_cycle: bool
+
+
+def settle_put(db: Connection, outbox: Outbox, put: Put) -> None:
+    """Evaluate a composite alarm that was put, with all that follows.
 
     If it was on a cycle, alarms above it may have missed changes: all of them are evaluated.
     """
-    _Unit(db, outbox, key, now_s).put(key.name, created=created, was_on_cycle=was_on_cycle)
+    _Unit(db, outbox, put.alarm.key, put.alarm.updated_at_s).put(put)
 
 
-def is_on_cycle(db: Connection, key: AlarmKey) -> bool:
-    """Whether an alarm looks at itself, directly or through others."""
-    return key.name in on_cycles(_above(db, key))
+async def settle_put_beside(store: Store, outbox: Outbox, put: Put) -> None:
+    """The same where many alarms follow, beside the writer.
+
+    Raises:
+        StoreError: nothing has changed.
+    """
+    key, now_s = put.alarm.key, put.alarm.updated_at_s
+    await _beside(store, outbox, key, now_s, lambda unit: unit.put(put))
+
+
+async def _beside(
+    store: Store, outbox: Outbox, where: AlarmKey, now_s: float, work: Callable[[_Unit], None]
+) -> bool:
+    """Work on a unit beside the writer; whether it came to anything."""
+
+    def look(db: Connection) -> Looked[Draft]:
+        draft = Draft(db)
+        unit = _Unit(draft, outbox, where, now_s)
+        work(unit)
+        return Looked(draft, unit.names)
+
+    def write(db: Connection, draft: Draft) -> bool:
+        draft.write(db)
+        return bool(draft.writes)
+
+    return await work_out(store, where, look, write)
 
 
 def release_due(db: Connection, outbox: Outbox, now_s: float) -> bool:
@@ -87,12 +135,26 @@ class _Unit:
     """One unit of work, in one account and region."""
 
     def __init__(self, db: Connection, outbox: Outbox, where: AlarmKey, now_s: float) -> None:
-        self._db = db
+        self.db = db
         self._outbox = outbox
         self._where = where
         self._now_s = now_s
         #: Alarms as they are now, those with their rule read.
         self._known: dict[str, Alarm | None] = {}
+
+    @property
+    def names(self) -> Collection[str]:
+        """The alarms that were looked at."""
+        return self._known.keys()
+
+    def enter(self, alarm: Alarm, after: StateFacts) -> bool:
+        """Change one state, with all that follows. False: it is stale."""
+        self._known.setdefault(alarm.key.name, alarm)
+        if not self.change(alarm, after):
+            return False
+        if after.state is not alarm.facts.state:
+            self.follow(alarm.key.name)
+        return True
 
     def change(self, alarm: Alarm, after: StateFacts) -> bool:
         """Change one state, and what this alarm does. False: it is stale."""
@@ -113,7 +175,7 @@ class _Unit:
         if not changed:
             return True
         records.note(
-            self._db,
+            self.db,
             alarm.key,
             alarm.kind,
             after.updated_at_s,
@@ -124,7 +186,7 @@ class _Unit:
                 "newState": records.state_document(after),
             },
         )
-        self._outbox.add(self._db, [state_event(alarm, before, after)])
+        self._outbox.add(self.db, [state_event(alarm, before, after)])
         if hold is None:
             self._act(alarm, before, after)
         if (before.state is State.ALARM) is not (after.state is State.ALARM):
@@ -135,7 +197,7 @@ class _Unit:
     def follow(self, name: str, *, everywhere: bool = False) -> None:
         """Evaluate the composite alarms that an alarm's change concerns, or all above it."""
         changed = [name]
-        for each in order_of(_above(self._db, self._where._replace(name=name))):
+        for each in order_of(above(self.db, self._where._replace(name=name))):
             alarm = self._alarm(each)
             if alarm is None:
                 continue
@@ -150,22 +212,20 @@ class _Unit:
             if self._evaluate(alarm, reason):
                 changed.append(each)
 
-    def put(self, name: str, *, created: bool, was_on_cycle: bool) -> None:
+    def put(self, put: Put) -> None:
         """Evaluate an alarm that was put, and those that it concerns."""
-        alarm = self._alarm(name)
-        if alarm is None:
-            return
+        name = put.alarm.key.name
         self._suppress(name)
         alarm = self._alarm(name)
         if alarm is None:
             return
         changed = False
-        if not is_on_cycle(self._db, alarm.key):
+        if not put.on_cycle:
             state = State.ALARM if self._holds(alarm)[0] else State.OK
-            reason = reasons.after_put(alarm.key.arn, created=created, state=state)
+            reason = reasons.after_put(alarm.key.arn, created=put.created, state=state)
             changed = self._evaluate(alarm, reason)
-        if changed or was_on_cycle:
-            self.follow(name, everywhere=was_on_cycle)
+        if changed or put.was_on_cycle:
+            self.follow(name, everywhere=put.was_on_cycle)
 
     def hold(self, alarm: Alarm, hold: Hold | None) -> None:
         """Keep actions back, or let those go that wait."""
@@ -222,35 +282,54 @@ class _Unit:
 
     def _act(self, alarm: Alarm, before: StateFacts, after: StateFacts) -> None:
         targets = alarm.actions(after.state)
-        self._outbox.add(self._db, [parcel_of(alarm, before, after, each) for each in targets])
+        self._outbox.add(self.db, [parcel_of(alarm, before, after, each) for each in targets])
 
     def _save(self, alarm: Alarm, after: StateFacts) -> bool:
-        if not records.save_state(self._db, alarm, after):
+        if not records.save_state(self.db, alarm, after):
             return False
         self._known[alarm.key.name] = replace(alarm, facts=after)
         if after.hold is not None and after.hold.until_s is not None:
-            self._db.publish(HOLDS_TOPIC, alarm.key.name)
+            self.db.publish(HOLDS_TOPIC, alarm.key.name)
         return True
 
     def _alarm(self, name: str) -> Alarm | None:
         if name not in self._known:
-            self._known[name] = records.find(self._db, self._where._replace(name=name))
+            self._known[name] = records.find(self.db, self._where._replace(name=name))
         return self._known[name]
 
     def _parents(self, name: str, role: str) -> list[str]:
-        return parents_of(self._db, self._where._replace(name=name), role)
+        return parents_of(self.db, self._where._replace(name=name), role)
 
 
-def _above(db: Connection, key: AlarmKey) -> dict[str, list[str]]:
-    """The alarm and all that may follow it, each with the composite alarms that look at it."""
+def above(db: Connection, key: AlarmKey, *, limit: int | None = None) -> dict[str, list[str]]:
+    """The alarm and all that may follow it, each with the composite alarms that look at it.
+
+    With a ``limit`` of followers it stops once there are more.
+    """
     found: dict[str, list[str]] = {}
     waiting = [key.name]
-    while waiting:
+    while waiting and (limit is None or len(found) <= limit + 1):
         each = waiting.pop()
         if each not in found:
             found[each] = parents_of(db, key._replace(name=each), RULE)
             waiting += found[each]
     return found
+
+
+def concerns_many(db: Connection, key: AlarmKey) -> bool:
+    """Whether a change of an alarm concerns too many others for the unit of work that makes it."""
+    concerned = above(db, key, limit=_FOLLOWING_MAX)
+    number = len(concerned) - 1
+    if number <= _FOLLOWING_MAX:
+        number += sum(
+            len(parents_of(db, key._replace(name=name), SUPPRESSOR)) for name in concerned
+        )
+    return number > _FOLLOWING_MAX
+
+
+def looks_at(alarm: Alarm, followers: Collection[str]) -> bool:
+    """Whether a composite alarm looks at one of these."""
+    return any(name in followers for name in children_of(alarm))
 
 
 def parents_of(db: Connection, key: AlarmKey, role: str) -> list[str]:

@@ -79,11 +79,18 @@ class _Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class Change:
     """A state that is to become another."""
 
     alarm: Alarm
     after: StateFacts
+
+    def find(self, db: Connection) -> Alarm | None:
+        """The alarm, unless it is not any more as it was judged."""
+        now = records.find(db, self.alarm.key)
+        if now is None or not now.is_as(self.alarm):
+            return None
+        return now if now.facts.state is self.alarm.facts.state else None
 
 
 @dataclass(slots=True)
@@ -197,21 +204,12 @@ class AlarmKeeper:
             changes = await self._store.read(lambda db, some=some: _judge(db, some, now_s))
             for change in changes:
                 await faults.reach("alarms.before_change")
-                await self._store.tx(
-                    lambda db, change=change: change_state(
-                        db, self.outbox, change.alarm, change.after
-                    )
-                )
+                await change_state(self._store, self.outbox, change.find, change.after)
                 await faults.reach("alarms.after_change")
 
     async def set_state(self, key: AlarmKey, facts: StateFacts) -> bool:
         """Put an alarm into a state; False: there is no such alarm. The next look may undo it."""
-
-        def work(db: Connection) -> bool:
-            alarm = records.find(db, key)
-            return alarm is not None and change_state(db, self.outbox, alarm, facts)
-
-        return await self._store.tx(work)
+        return await change_state(self._store, self.outbox, lambda db: records.find(db, key), facts)
 
     async def _forget(self) -> None:
         now_s = self._clock.now_s()
@@ -237,8 +235,8 @@ def _plan_of(alarm: Alarm) -> _Plan:
     return _Plan(alarm, queries, shown, step_s)
 
 
-def _judge(db: Connection, plans: Iterable[_Plan], now_s: float) -> list[_Change]:
-    found: list[_Change] = []
+def _judge(db: Connection, plans: Iterable[_Plan], now_s: float) -> list[Change]:
+    found: list[Change] = []
     for plan in plans:
         alarm = records.find(db, plan.alarm.key)
         if alarm is None or not alarm.is_as(plan.alarm):
@@ -249,7 +247,7 @@ def _judge(db: Connection, plans: Iterable[_Plan], now_s: float) -> list[_Change
     return found
 
 
-def _judge_one(db: Connection, plan: _Plan, alarm: Alarm, now_s: float) -> _Change | None:
+def _judge_one(db: Connection, plan: _Plan, alarm: Alarm, now_s: float) -> Change | None:
     criteria, period_s = alarm.criteria, alarm.period_s
     end_s = start_of(now_s, plan.step_s)
     looked_at = criteria.periods + SPARE_PERIODS
@@ -276,7 +274,7 @@ def _judge_one(db: Connection, plan: _Plan, alarm: Alarm, now_s: float) -> _Chan
     counted = bool(alarm.members.get("DatapointsToAlarm"))
     reason = reason_of(criteria, verdict, seen, alarm.facts.state, counted=counted)
     facts = StateFacts(verdict.state, reason, data_of(criteria, verdict, seen), now_s)
-    return _Change(alarm, facts)
+    return Change(alarm, facts)
 
 
 def _values(answers: Answers, query_id: str, starts_s: range) -> list[float | None]:

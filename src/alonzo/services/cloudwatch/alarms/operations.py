@@ -6,21 +6,26 @@ Source: CloudWatch API reference, each operation.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from alonzo.lib.clock import Clock
 from alonzo.model.context import RequestContext
 from alonzo.services.cloudwatch.alarms import records
 from alonzo.services.cloudwatch.alarms.actions import configuration_event
+from alonzo.services.cloudwatch.alarms.beside import Looked, work_out
 from alonzo.services.cloudwatch.alarms.changing import (
     RULE,
     SUPPRESSOR,
+    Put,
+    above,
     children_of,
-    is_on_cycle,
+    concerns_many,
     link,
+    looks_at,
     parents_of,
     settle_put,
+    settle_put_beside,
 )
 from alonzo.services.cloudwatch.alarms.composite.checks import check_composite
 from alonzo.services.cloudwatch.alarms.evaluation import State
@@ -76,16 +81,27 @@ class AlarmOperations:
         members = check_composite(params)
         tags, now_s = _tags(params), self._clock.now_s()
 
-        def work(db: Connection) -> None:
+        def look(db: Connection) -> Looked[tuple[Collection[str], bool]]:
+            return Looked((above(db, key).keys(), concerns_many(db, key)))
+
+        def work(db: Connection, looked: tuple[Collection[str], bool]) -> Put | None:
+            followers, are_many = looked
+            known = records.find(db, key)
             created = self._put(db, key, COMPOSITE, members, tags, now_s)
             alarm = records.find(db, key)
             assert alarm is not None
             _check_children(db, alarm)
-            was_on_cycle = is_on_cycle(db, key)
             link(db, alarm)
-            settle_put(db, self._outbox, key, now_s, created=created, was_on_cycle=was_on_cycle)
+            was_on_cycle = known is not None and looks_at(known, followers)
+            put = Put(alarm, created, looks_at(alarm, followers), was_on_cycle)
+            if are_many:
+                return put
+            settle_put(db, self._outbox, put)
+            return None
 
-        await self._store.tx(work)
+        put = await work_out(self._store, key, look, work)
+        if put is not None:
+            await settle_put_beside(self._store, self._outbox, put)
 
     def _put(
         self,
@@ -280,7 +296,7 @@ def _check_children(db: Connection, alarm: Alarm) -> None:
     children = children_of(alarm)
     looked_at = [*children, *([] if suppressor is None else [suppressor.alarm])]
     keys = [alarm.key._replace(name=name) for name in looked_at]
-    unknown = {key.name for key in keys if records.find(db, key) is None}
+    unknown = {key.name for key in keys if db.one(Q.alarm_exists, key._asdict()) is None}
     if alarm.revision == 1:
         # It is there since this request only.
         unknown |= {alarm.key.name} & set(looked_at)
@@ -293,7 +309,9 @@ def _check_children(db: Connection, alarm: Alarm) -> None:
     if unknown:
         raise invalid_query(f"The actions suppressor {unknown.pop()[:255]} does not exist.")
     for key in keys[: len(children)]:
-        if len({*parents_of(db, key, RULE), alarm.key.name}) > PARENTS_MAX:
+        values = {**key._asdict(), "role": RULE, "id": alarm.id}
+        row = db.one(Q.count_other_parents, values)
+        if row is not None and row["n"] + 1 > PARENTS_MAX:
             raise too_many_parents(key.name, PARENTS_MAX)
 
 

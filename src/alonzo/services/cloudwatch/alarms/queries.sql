@@ -8,6 +8,9 @@ SELECT id, account, region, name, kind, revision, state, document, state_documen
 FROM alarm
 WHERE account = :account AND region = :region AND name = :name;
 
+-- name: alarm_exists
+SELECT id FROM alarm WHERE account = :account AND region = :region AND name = :name;
+
 -- name: list_alarms
 SELECT id, account, region, name, kind, revision, state, document, state_document, hold
 FROM alarm
@@ -38,6 +41,19 @@ VALUES (:id, :account, :region, :child, :role);
 SELECT a.name FROM alarm_link l JOIN alarm a ON a.id = l.alarm_id
 WHERE l.account = :account AND l.region = :region AND l.child = :child AND l.role = :role
 ORDER BY a.name;
+
+-- name: count_other_parents
+SELECT COUNT(*) AS n FROM alarm_link
+WHERE account = :account AND region = :region AND child = :name AND role = :role
+  AND alarm_id <> :id;
+
+-- name: composite_versions
+SELECT name, id, revision, state, hold, document FROM alarm
+WHERE account = :account AND region = :region AND kind = :kind;
+
+-- name: metric_versions
+SELECT name, id, revision, state FROM alarm
+WHERE account = :account AND region = :region AND kind = :kind;
 
 -- name: due_releases
 SELECT id, account, region, name, kind, revision, state, document, state_document, hold

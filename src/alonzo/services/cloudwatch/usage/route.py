@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.resources import files
+from pkgutil import get_data
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -36,7 +36,8 @@ class UsageRoute:
         self._folder = folder
         self._clock = clock
         self._account = account
-        text = files("alonzo.services.cloudwatch.usage").joinpath("prices.json").read_text("utf-8")
+        text = get_data("alonzo.services.cloudwatch.usage", "prices.json")
+        assert text is not None, "a file of the package"
         self._prices = rules.Prices.of(json.loads(text))
 
     async def answer(self, request: HttpRequest) -> HttpResponse:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 import orjson
 
 from alonzo.lib.clock import Clock
+from alonzo.model.documents import JsonElements
+from alonzo.model.errors import not_found
 from alonzo.services.logs.insights.rows import whole
 from alonzo.services.logs.insights.run import Results
 from alonzo.services.logs.records import Q
@@ -29,6 +31,8 @@ KEPT_MAX = 1_000
 KEPT_BYTES_MAX = 256 << 20
 #: Rows of one page of results, and characters.
 _PAGE_ROWS, _PAGE_WEIGHT = 1_000, 1 << 20
+#: Results up to this are handed out as values, in bytes of their JSON.
+_WHOLE_BYTES_MAX = 64 << 10
 #: Queries that one unit of work deletes, or that one statement reads.
 _SOME = 100
 
@@ -114,13 +118,22 @@ def _encode(part: Results) -> bytes:
         )
 
 
-def _cut(pages: Sequence[Row], start: int, end: int) -> Results:
-    found: Results = []
-    for page in pages:
-        rows = cast("Results", orjson.loads(zlib.decompress(page["body"])))
-        first = page["first"]
-        found += rows[max(0, start - first) : max(0, end - first)]
-    return found
+def _cut(page: Row, start: int, end: int) -> bytes:
+    """The rows of a page from ``start`` to, and without, ``end``, as JSON with commas between."""
+    body = zlib.decompress(page["body"])
+    first = page["first"]
+    if start > first or end < first + page["rows"]:
+        rows = cast("Results", orjson.loads(body))
+        body = orjson.dumps(rows[max(0, start - first) : end - first])
+    return body[1:-1]
+
+
+async def _continued(begun: list[bytes], more: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in begun:
+        yield piece
+    begun.clear()
+    async for piece in more:
+        yield piece
 
 
 class QueryArchive:
@@ -170,15 +183,32 @@ class QueryArchive:
         row = await self._store.read(lambda db: db.one(Q.find_query, {"id": query_id}))
         return None if row is None else asked_from(row)
 
-    async def results(self, query_id: str, start: int, end: int) -> Results:
-        """The rows of a result from ``start`` to, and without, ``end``."""
-        where = {"query_id": query_id, "start": start, "end": end}
+    async def results(self, query_id: str, start: int, end: int) -> Results | JsonElements:
+        """The rows of a result from ``start`` to, and without, ``end``; many of them as JSON.
 
-        def work(db: Connection) -> list[Row]:
-            return db.all(Q.query_pages, where)
+        ``end`` is not beyond the last of them.
 
-        pages = await self._store.read(work)
-        return await asyncio.to_thread(_cut, pages, start, end) if pages else []
+        Raises:
+            AwsError: ResourceNotFoundException: they are gone. Of JSON the pieces raise it, too.
+        """
+        pieces = self._pieces(query_id, start, end)
+        begun: list[bytes] = []
+        async for piece in pieces:
+            begun.append(piece)
+            if sum(map(len, begun)) > _WHOLE_BYTES_MAX:
+                return JsonElements(_continued(begun, pieces))
+        return cast("Results", orjson.loads(b"[%b]" % b",".join(begun)))
+
+    async def _pieces(self, query_id: str, start: int, end: int) -> AsyncGenerator[bytes]:
+        """Page by page, as they are asked for: in memory is one at a time."""
+        while start < end:
+            where = {"query_id": query_id, "start": start, "end": end, "limit": 1}
+            page = await self._store.read(lambda db, where=where: db.one(Q.query_pages, where))
+            if page is None:
+                # Forgotten meanwhile: fewer rows would look like all of them.
+                raise not_found(f"Query with id {query_id} does not exist.")
+            yield await asyncio.to_thread(_cut, page, start, end)
+            start = page["first"] + page["rows"]
 
     async def listed(self, account: str, region: str) -> list[Asked]:
         """All queries of a place, the last first; there are ``KEPT_MAX`` at most."""

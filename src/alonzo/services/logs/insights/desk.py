@@ -144,7 +144,7 @@ class QueryDesk:
         """GetQueryResults. There are results once the query is over."""
         asked = await self._find(context, params["queryId"])
         start = _offset(params.get("nextToken"))
-        end = start + (params.get("maxItems") or ROWS_MAX)
+        end = min(start + (params.get("maxItems") or ROWS_MAX), asked.rows)
         answer: dict[str, Any] = {
             "queryLanguage": "CWLI",
             "results": await self._archive.results(asked.id, start, end),

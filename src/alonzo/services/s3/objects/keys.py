@@ -18,6 +18,7 @@ from alonzo.lib.ids import IdSource
 from alonzo.model.context import ANONYMOUS, RequestContext
 from alonzo.model.errors import AwsError
 from alonzo.model.ports.identity import Encryption
+from alonzo.services.s3 import facts
 from alonzo.services.s3.objects import encryption, sealing
 from alonzo.services.s3.objects.encryption import OWN, Params, Wanted
 from alonzo.services.s3.objects.sealing import ObjectKey
@@ -239,7 +240,7 @@ class ObjectKeys:
 
 def _signs_too_little(context: RequestContext) -> bool:
     """Whether the request is signed by nobody, or in the old way."""
-    return context.principal == ANONYMOUS or context.is_signed_old
+    return context.principal == ANONYMOUS or facts.is_signed_old(context)
 
 
 def _bound_to(

@@ -8,6 +8,7 @@ from typing import Any
 
 from alonzo.model.context import ANONYMOUS, RequestContext
 from alonzo.model.errors import AwsError
+from alonzo.services.s3 import facts
 from alonzo.services.s3.errors import invalid_argument, invalid_request, no_key
 from alonzo.services.s3.objects import encryption, rows, sealed_streams
 from alonzo.services.s3.objects.conditions import check_read
@@ -243,7 +244,7 @@ def _with_content(db: Connection, version: ObjectVersion) -> tuple[ObjectVersion
 
 def _in_range(context: RequestContext, version: ObjectVersion, params: Params) -> Params:
     """The parameters, but for a range that was meant of something else."""
-    condition = context.if_range
+    condition = facts.if_range(context)
     if condition is None or is_still(condition, f'"{version.etag}"', version.modified_at_s):
         return params
     return {name: value for name, value in params.items() if name != "Range"}

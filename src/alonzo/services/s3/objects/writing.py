@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from alonzo.model.context import RequestContext
+from alonzo.services.s3 import facts
 from alonzo.services.s3.buckets.settings import ENCRYPTION
 from alonzo.services.s3.changes import Cause
 from alonzo.services.s3.errors import invalid_argument, invalid_request
@@ -88,7 +89,7 @@ class WriteOperations:
         at_rest, sealer = await self._core.keys.for_new(context, bucket, key, params, "PutObject")
         new = replace(new, description=replace(description, at_rest=at_rest))
         async with taking(self._core.vault, params.get("Body"), params, key=sealer) as taken:
-            event = "ObjectCreated:Post" if context.is_form else "ObjectCreated:Put"
+            event = f"ObjectCreated:{'Post' if facts.is_form(context) else 'Put'}"
             version = await self.store_taken(
                 new, taken, event, self._core.cause_of(context), params
             )

@@ -17,6 +17,7 @@ from alonzo.services.sqs.backlog import Counts
 from alonzo.services.sqs.bodies import Bodies
 from alonzo.services.sqs.directory import Directory
 from alonzo.services.sqs.messages.claims import Claims
+from alonzo.services.sqs.messages.counting import Counting
 from alonzo.services.sqs.messages.dead_letters import bring_back
 from alonzo.services.sqs.messages.fifo import settle_group
 from alonzo.services.sqs.messages.records import Numbers, Q, delete_payloads
@@ -55,24 +56,22 @@ class Messages:
         self.numbers = Numbers()
         self.claims = Claims(self.numbers)
         self.waiting = Waiting(store, clock)
+        self._counting = Counting(store, clock)
 
     def now_ms(self) -> int:
         """Epoch milliseconds."""
         return int(self.clock.now_s() * 1000)
 
-    async def counts(self, queue: Queue) -> Counts:
-        """Count a queue's messages: exact, as of one moment."""
-        scope = {"queue_id": queue.id, "now_ms": self.now_ms()}
-        row = await self.store.read(lambda conn: conn.one(Q.counts, scope))
-        assert row is not None
-        in_flight = row["all_of_them"] - row["visible"] - row["delayed"]
-        return Counts(row["visible"], in_flight, row["delayed"])
+    async def counts(self, queue: Queue, *, exactly: bool = False) -> Counts:
+        """Count a queue's messages: of long queues as of a moment ago, unless ``exactly``."""
+        return await self._counting.of(queue.id, self.now_ms(), exactly=exactly)
 
     async def purge(self, queue: Queue) -> None:
         """Delete every message that was sent before the call."""
         before_id = await self.store.tx(lambda conn: self.numbers.next(conn, self.now_ms()))
         scope = {"queue_id": queue.id, "before_id": before_id}
         await self._in_chunks(lambda conn: _delete(conn, Q.delete_sent_before, scope))
+        self._counting.forget(queue.id)
 
     def delete_some(self, conn: Connection, queue_id: int) -> int:
         """Delete a part of what a deleted queue leaves; 0: nothing is left."""

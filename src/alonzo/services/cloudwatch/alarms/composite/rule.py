@@ -96,36 +96,39 @@ def parse_rule(text: str) -> Rule:
 
 def evaluate(rule: Rule, states: Mapping[str, State]) -> Answer:
     """What a rule comes to. ``states`` are by the names that the rule has for its alarms."""
-    stack: list[Answer] = []
+    # What each part comes to, and which alarms suffice for that.
+    stack: list[tuple[bool, list[str]]] = []
     for step in rule.program:
         if isinstance(step, bool):
-            stack.append(Answer(step, frozenset()))
+            stack.append((step, []))
         elif isinstance(step, AtLeast):
             stack.append(_count(step, states))
         elif step is Operator.NOT:
-            last = stack.pop()
-            stack.append(Answer(not last.holds, last.because))
+            holds, because = stack.pop()
+            stack.append((not holds, because))
         else:
-            right, left = stack.pop(), stack.pop()
-            stack.append(_joined(left, right, decides=step is Operator.OR))
-    (answer,) = stack
-    return answer
+            right = stack.pop()
+            stack[-1] = _joined(stack[-1], right, decides=step is Operator.OR)
+    ((holds, because),) = stack
+    return Answer(holds, frozenset(because))
 
 
-def _joined(left: Answer, right: Answer, *, decides: bool) -> Answer:
-    """Two operands; one that is ``decides`` settles the matter."""
-    deciding = [each for each in (left, right) if each.holds is decides]
-    because: frozenset[str] = frozenset()
-    for each in deciding or (left, right):
-        because |= each.because
-    return Answer(bool(deciding) is decides, because)
+def _joined(
+    left: tuple[bool, list[str]], right: tuple[bool, list[str]], *, decides: bool
+) -> tuple[bool, list[str]]:
+    """Two operands, which are used up; one that is ``decides`` settles the matter."""
+    if left[0] is not right[0]:
+        return left if left[0] is decides else right
+    # The longer one takes the other in: a rule is worked out in the time that reading it takes.
+    longer, other = (left, right) if len(left[1]) >= len(right[1]) else (right, left)
+    longer[1].extend(other[1])
+    return longer
 
 
-def _count(step: AtLeast, states: Mapping[str, State]) -> Answer:
+def _count(step: AtLeast, states: Mapping[str, State]) -> tuple[bool, list[str]]:
     fitting = [(states.get(name) is step.state) is not step.negated for name in step.alarms]
     holds = sum(fitting) >= step.least
-    because = (name for name, fits in zip(step.alarms, fitting, strict=True) if fits is holds)
-    return Answer(holds, frozenset(because))
+    return holds, [name for name, fits in zip(step.alarms, fitting, strict=True) if fits is holds]
 
 
 class _Reader:
