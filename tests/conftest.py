@@ -6,7 +6,10 @@ import gc
 import os
 import re
 import signal
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -17,9 +20,16 @@ from alonzo.testing.functions import DeployedFunction, Source, deploy
 from alonzo.testing.residue import holdings
 from alonzo.testing.waiting import eventually as wait_until
 
+TESTS = Path(__file__).parent
+
 # A shell has its background jobs ignore Ctrl-C, and whatever they start inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What is compiled once is kept, whatever the caller's shell says: a platform that has to compile
+# itself takes 2.3 s of work to start and not 0.9, and the tests start hundreds.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The same examples in every run, so that a red test stays red until it is mended.
 hypothesis.settings.register_profile(
@@ -27,6 +37,31 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("ci", max_examples=500, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("small")
+
+
+#: What a test takes, roughly, by its folder.
+_SECONDS = {
+    TESTS / "faults": 6.0,
+    TESTS / "property": 1.0,
+    TESTS / "conformance": 0.8,
+    TESTS / "integration": 0.25,
+}
+
+
+@pytest.hookimpl(trylast=True)  # when those that are left out are gone
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no worker is left alone with one at the end."""
+    weights: Counter[Path] = Counter()
+    for item in items:
+        folders = item.path.parents
+        weights[item.path] += next((s for folder, s in _SECONDS.items() if folder in folders), 0.01)
+    items.sort(key=lambda item: -weights[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays: no look for garbage need go through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -22,6 +21,7 @@ from alonzo.cli.http import open_connection
 from alonzo.cli.main import main
 from alonzo.daemon.catalog import SERVICES
 from alonzo.testing.certificates import make_certificate
+from alonzo.testing.clients import make_client
 from alonzo.testing.daemon import DaemonProcess
 from alonzo.testing.functions import PYTHON_RUNTIME, deploy, package
 from alonzo.testing.roles import BASIC, make_role
@@ -111,7 +111,7 @@ def client_with(platform: DaemonProcess, key_id: str, secret: str) -> Callable[[
     config = Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=60)
 
     def client(service: str) -> Any:
-        return botocore.session.Session().create_client(
+        return make_client(
             service,
             "us-east-1",
             endpoint_url=platform.endpoint,

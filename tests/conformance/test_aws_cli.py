@@ -10,14 +10,30 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from alonzo.testing.functions import PYTHON_RUNTIME, ROLE, package
 
-AWS = str(Path(sys.executable).with_name("aws"))
-COMMAND_S_MAX = 30
+#: Does for each line what the program ``aws`` does, in a fork: importing it takes longer.
+PROGRAM = """
+import json, os, sys
+import awscli.clidriver
+for line in sys.stdin:
+    order = json.loads(line)
+    pid = os.fork()
+    if pid == 0:
+        own = {"AWS_DATA_PATH": os.environ["AWS_DATA_PATH"]}  # which the import has set
+        os.environ.clear()
+        os.environ.update(order["environment"] | own)
+        os.chdir(order["folder"])
+        files = os.devnull, order["output"], order["errors"]
+        for number, path in enumerate(files):
+            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), number)
+        sys.argv = ["aws", *order["arguments"]]
+        sys.exit(awscli.clidriver.main())
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
 
 TALK = """
 def handler(event, context):
@@ -31,7 +47,8 @@ def handler(event, context):
 class Cli:
     """Runs ``aws`` as a person does: everything it needs is in the environment."""
 
-    def __init__(self, platform, home, region):
+    def __init__(self, program, platform, home, region):
+        self.program = program
         key_id, secret = platform.root_key()
         self.folder = home
         self.environment = {
@@ -47,14 +64,17 @@ class Cli:
 
     def run(self, *arguments, **environment):
         """Run it, whatever comes of it."""
-        return subprocess.run(
-            [AWS, *arguments],
-            cwd=self.folder,
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S_MAX,
-        )
+        output, errors = self.folder / "output", self.folder / "errors"
+        order = {
+            "arguments": arguments,
+            "environment": {**self.environment, **environment},
+            "folder": str(self.folder),
+            "output": str(output),
+            "errors": str(errors),
+        }
+        print(json.dumps(order), file=self.program.stdin, flush=True)
+        code = int(self.program.stdout.readline())
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
 
     def text(self, *arguments):
         """What a command that must succeed prints."""
@@ -76,9 +96,17 @@ class Cli:
         return shown, json.loads((self.folder / "answer.json").read_bytes())
 
 
+@pytest.fixture(scope="module")
+def program():
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+
+
 @pytest.fixture
-def aws(platform, tmp_path):
-    return Cli(platform, tmp_path, "us-east-1")
+def aws(program, platform, tmp_path):
+    return Cli(program, platform, tmp_path, "us-east-1")
 
 
 @pytest.fixture
@@ -170,7 +198,7 @@ def test_get_function_leads_to_the_very_package(aws, deployed):
         assert refused.value.code == 403
 
 
-def test_list_functions_goes_on_where_the_last_command_stopped(platform, tmp_path):
+def test_list_functions_goes_on_where_the_last_command_stopped(program, platform, tmp_path):
     """In a region of its own, so that nothing but these functions is listed."""
     client = platform.client("lambda", "eu-south-2")
     names = [f"listed-{n}" for n in range(5)]
@@ -182,7 +210,7 @@ def test_list_functions_goes_on_where_the_last_command_stopped(platform, tmp_pat
             Handler="handler.handler",
             Code={"ZipFile": package(TALK)},
         )
-    aws = Cli(platform, tmp_path, "eu-south-2")
+    aws = Cli(program, platform, tmp_path, "eu-south-2")
     try:
         pages, token = [], []
         while True:

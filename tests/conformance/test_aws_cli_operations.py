@@ -11,8 +11,8 @@ import pytest
 
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import INVOKE_OPERATIONS
-from alonzo.services.events.api import UNSUPPORTED as EVENTS_UNSUPPORTED
-from alonzo.services.sns.api import UNSUPPORTED as TOPICS_UNSUPPORTED
+from alonzo.services.events.unsupported import UNSUPPORTED as EVENTS_UNSUPPORTED
+from alonzo.services.sns.unsupported import UNSUPPORTED as TOPICS_UNSUPPORTED
 from alonzo.testing.callers import Household, trust
 from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, package
 

@@ -5,13 +5,13 @@ what its path needs, so it is refused for other reasons too; only what is said o
 """
 
 import botocore.config
-import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
 from alonzo.control.functions import OPERATIONS
+from alonzo.testing.clients import botocore_session, make_client
 
-MODEL = botocore.session.Session().get_service_model("lambda")
+MODEL = botocore_session().get_service_model("lambda")
 #: Longer values are left out: they test the wire, not the rule.
 LENGTH_MAX = 20_000
 
@@ -67,7 +67,7 @@ def cases():
 @pytest.fixture(scope="module")
 def client(platform):
     key_id, secret = platform.root_key()
-    made = botocore.session.Session().create_client(
+    made = make_client(
         "lambda",
         "us-east-1",
         endpoint_url=platform.endpoint,

@@ -11,7 +11,6 @@ import socket
 from collections import Counter
 from urllib.parse import quote
 
-import botocore.session
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -19,10 +18,11 @@ from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 
 from alonzo.control.functions import OPERATIONS
+from alonzo.testing.clients import botocore_session
 
 REGION = "eu-west-2"
 ACCOUNT = "000000000000"
-MODEL = botocore.session.Session().get_service_model("lambda")
+MODEL = botocore_session().get_service_model("lambda")
 LENGTH_MAX = 20_000
 NUMBERS = ("integer", "long", "float", "double")
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:"

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.config
-import botocore.session
 import pytest
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from alonzo.testing.clients import make_client
 from alonzo.testing.daemon import REGION, DaemonProcess
 from alonzo.testing.function_urls import ECHO, Url, curl
 from alonzo.testing.functions import ADMIN_ROLE, deploy
@@ -323,7 +323,7 @@ BAD_CORS = [
 def unchecked(platform: DaemonProcess) -> Iterator[Any]:
     """A client that sends what it is given."""
     key_id, secret = platform.root_key()
-    client = botocore.session.Session().create_client(
+    client = make_client(
         "lambda",
         REGION,
         endpoint_url=platform.endpoint,

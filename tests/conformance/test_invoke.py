@@ -241,6 +241,26 @@ def test_the_platform_answers_a_function_with_its_roles_credentials(function):
     assert f":assumed-role/test/{caller.name}</Arn>" in answer
 
 
+def test_a_function_is_told_which_zone_it_is_in(function):
+    source = (
+        "import os, urllib.request\n"
+        "def handler(event, context):\n"
+        "    url = 'http://' + os.environ['AWS_LAMBDA_METADATA_API'] + event\n"
+        "    token = 'Bearer ' + os.environ['AWS_LAMBDA_METADATA_TOKEN']\n"
+        "    request = urllib.request.Request(url, headers={'Authorization': token})\n"
+        "    return urllib.request.urlopen(request, timeout=5).read().decode()\n"
+    )
+    outcome = function(source).invoke("/2026-01-15/metadata/execution-environment")
+    assert json.loads(outcome.json) == {"AvailabilityZoneID": "use1-az1"}
+
+
+def test_a_program_finds_out_on_which_system_it_runs(function):
+    source = (
+        "import platform\ndef handler(event, context): return platform.freedesktop_os_release()"
+    )
+    assert function(source).invoke().json["NAME"]
+
+
 @pytest.mark.parametrize("runtime", ["nodejs20.x", "nodejs24.x"])
 def test_the_same_echo_in_node(function, runtime):
     echo = function({"index.js": "exports.handler = async (event) => event;"},

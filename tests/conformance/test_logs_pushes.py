@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from alonzo.testing.callers import ACCOUNT
+from alonzo.testing.clients import make_client
 from alonzo.testing.daemon import REGION
 from alonzo.testing.functions import ADMIN_ROLE
 from alonzo.testing.topics import messages_of
@@ -162,7 +162,7 @@ def arn_of(group):
 
 def test_a_live_tail_streams_events_and_ends_with_its_client(platform, logs_client, group):
     key_id, secret = platform.root_key()
-    client = botocore.session.Session().create_client(
+    client = make_client(
         "logs",
         REGION,
         endpoint_url=platform.endpoint,

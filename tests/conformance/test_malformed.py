@@ -20,19 +20,21 @@ from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-import botocore.session
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from alonzo.daemon.catalog import SERVICES
+from alonzo.testing.clients import botocore_session
 from alonzo.testing.functions import PYTHON_RUNTIME, ROLE, deploy, package
 
 MIB = 1 << 20
 SEED = 20261120
 #: Requests to each service. The first ones warm up what is loaded and compiled once.
 REQUESTS = {"lambda": 2500, "logs": 2500, "invoke": 700, "sts": 100}
+#: The log is looked at after so many requests; it shows which of them it was.
+LOOK_EVERY = 50
 WARM_UP = 0.25
 GROWTH_BYTES_MAX = 24 * MIB
 ANSWER_S_MAX = 20.0
@@ -140,7 +142,7 @@ ODD_BODIES = [
 
 @cache
 def model(service):
-    return botocore.session.Session().get_service_model(service)
+    return botocore_session().get_service_model(service)
 
 
 @cache
@@ -391,7 +393,8 @@ def test_thousands_of_odd_requests_find_no_failure_of_ours(target):
                 pytest.fail(f"request {number}: {error!r}: {str(request)[:2000]}")
             shown = f"request {number}: {answer[:500]} for {str(request)[:2000]}"
             assert status < 500 or status == 501, shown
-            assert "Traceback" not in target.log, f"{shown}\n{target.log}"
+            if number % LOOK_EVERY == 0 or number == len(order) - 1:
+                assert "Traceback" not in target.log, f"{shown}\n{target.log}"
             accepted[service] += status < 300
     finally:
         wire.close()

@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import botocore.session
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest, prepare_request_dict
@@ -25,6 +24,7 @@ from botocore.serialize import create_serializer
 from alonzo.audit.masking import HIDDEN
 from alonzo.cli.audit import Reader
 from alonzo.daemon.catalog import SERVICES
+from alonzo.testing.clients import botocore_session
 from alonzo.testing.daemon import DaemonProcess
 from alonzo.testing.functions import deploy
 from alonzo.testing.residue import descendants
@@ -125,7 +125,7 @@ def _plain(shape):
 
 def requests(daemon, service, mark, *, unmarked):
     """One signed request for each operation that takes a secret, with as many as there can be."""
-    model = botocore.session.Session().get_service_model(service.name)
+    model = botocore_session().get_service_model(service.name)
     signer = SigV4Auth(
         Credentials(*daemon.root_key()), model.signing_name or service.name, "us-east-1"
     )

@@ -1,16 +1,17 @@
 """Every paginator and every waiter that the SDKs have for Lambda, over what there is."""
 
-import botocore.session
+import botocore
 import pytest
 from botocore.exceptions import WaiterError
 
 from alonzo.control.functions import OPERATIONS
 from alonzo.control.unsupported import UNSUPPORTED
+from alonzo.testing.clients import botocore_session
 from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, ROLE, deploy, package
 
 REGION = "sa-east-1"
 QUICK = {"Delay": 0.02, "MaxAttempts": 500}
-_MODELS = botocore.session.Session()
+_MODELS = botocore_session()
 PAGINATORS = sorted(_MODELS.get_paginator_model("lambda")._paginator_config)
 WAITERS = _MODELS.get_waiter_model("lambda").waiter_names
 ECHO = "def handler(event, context): return event"

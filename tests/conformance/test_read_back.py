@@ -4,15 +4,15 @@ Each step sets every member of an operation that there is something to choose fo
 is not its default; a test compares the steps with the service model, so none can be forgotten.
 """
 
-import botocore.session
 import pytest
 
 from alonzo.control.functions import OPERATIONS
+from alonzo.testing.clients import botocore_session
 from alonzo.testing.functions import ADMIN_ROLE, PYTHON_RUNTIME, deploy, package
 
 REGION = "ap-south-2"
 ACCOUNT = "000000000000"
-MODEL = botocore.session.Session().get_service_model("lambda")
+MODEL = botocore_session().get_service_model("lambda")
 QUICK = {"Delay": 0.02, "MaxAttempts": 500}
 PREFIX = f"arn:aws:lambda:{REGION}:{ACCOUNT}:"
 ARN = f"{PREFIX}function:set"

@@ -4,11 +4,11 @@ import http.client
 import json
 import urllib.parse
 
-import botocore.session
 import pytest
 from botocore.config import Config
 
 from alonzo.testing.callers import Household, allow
+from alonzo.testing.clients import make_client
 from alonzo.testing.daemon import REGION
 
 
@@ -67,7 +67,7 @@ def household(platform):
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
 def test_a_form_uploads_what_its_policy_allows(platform, page, version):
     key_id, secret = platform.root_key()
-    signer = botocore.session.Session().create_client(
+    signer = make_client(
         "s3",
         REGION,
         endpoint_url=platform.endpoint,

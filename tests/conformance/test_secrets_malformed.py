@@ -2,7 +2,7 @@
 
 import json
 
-import botocore.session
+import botocore.config
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -12,11 +12,12 @@ from botocore.httpsession import URLLib3Session
 
 from alonzo.daemon import catalog
 from alonzo.services.kms.access import VIA_SERVICE
+from alonzo.testing.clients import botocore_session, make_client
 
 SERVICES = ("kms", "ssm", "secretsmanager")
 OFFERED = {
     service.name: sorted(
-        set(botocore.session.Session().get_service_model(service.name).operation_names)
+        set(botocore_session().get_service_model(service.name).operation_names)
         - set(service.unsupported)
     )
     for service in catalog.SERVICES
@@ -73,7 +74,7 @@ def anyhow(platform):
 
     def client(service):
         made.append(
-            botocore.session.Session().create_client(
+            make_client(
                 service,
                 "us-east-1",
                 endpoint_url=platform.endpoint,

@@ -4,14 +4,15 @@ import json
 import socket
 from urllib.parse import quote, urlencode
 
-import botocore.session
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 
-MODEL = botocore.session.Session().get_service_model("sqs")
+from alonzo.testing.clients import botocore_session
+
+MODEL = botocore_session().get_service_model("sqs")
 #: What a member may be given, whatever it is for.
 ODD = (
     None,

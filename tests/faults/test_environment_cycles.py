@@ -33,6 +33,10 @@ class Platform:
     def __init__(self, code):
         self.code = code
 
+    @property
+    def batch(self):
+        return object()
+
     def write_nowait(self, stream, events):
         pass
 

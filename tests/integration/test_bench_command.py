@@ -1,7 +1,11 @@
 """``alonzo bench`` end to end on real platforms, with the least effort there is."""
 
+import signal
+import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +13,7 @@ from alonzo.cli.bench import command
 from alonzo.cli.bench.figures import Effort
 from alonzo.cli.bench.report import render
 from alonzo.cli.bench.workbench import Workbench
+from alonzo.testing.waiting import eventually
 
 LEAST = Effort(
     warm_count=20,
@@ -48,3 +53,16 @@ def test_sections_measure_real_platforms_and_leave_no_function_failing(workbench
         assert (row["N"], row["n"], row["errors"]) == (6, 6, 0)
     for section in sections.values():
         assert section.title in render(section)
+
+
+def test_a_bench_that_is_killed_leaves_no_server():
+    program = (
+        "import time\nfrom alonzo.cli.bench.processes import running\n"
+        "with running('alonzo.cli.bench.baselines', 'echo') as server:\n"
+        "    print(server.pid, flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as bench:
+        assert bench.stdout is not None
+        pid = int(bench.stdout.readline())
+        bench.send_signal(signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), 20)

@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 
 from alonzo.control.functions import OPERATIONS as ALL_OPERATIONS
 from alonzo.model.errors import AwsError
+from alonzo.testing.clients import botocore_session
 from alonzo.testing.control import ACCOUNT, OTHER, REGION, ControlRig, open_control
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
@@ -140,7 +140,7 @@ REFUSE_VERSIONS = {
 
 
 def test_the_table_has_every_operation_that_takes_the_name_of_a_function() -> None:
-    service = botocore.session.Session().get_service_model("lambda")
+    service = botocore_session().get_service_model("lambda")
     taking = {
         name
         for name in ALL_OPERATIONS

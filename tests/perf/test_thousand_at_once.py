@@ -7,10 +7,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import botocore.config
-import botocore.session
 import pytest
 
 from alonzo.model.limits import ACCOUNT_CONCURRENCY
+from alonzo.testing.clients import make_client
 from alonzo.testing.daemon import REGION
 from alonzo.testing.functions import deploy
 
@@ -36,7 +36,7 @@ def test_a_thousand_calls_run_at_once_and_one_more_finds_no_place(own_platform):
     daemon = own_platform()
     deploy(daemon.client("lambda"), "f", WAITS, Timeout=300)
     key_id, secret = daemon.root_key()
-    client = botocore.session.Session().create_client(
+    client = make_client(
         "lambda",
         REGION,
         endpoint_url=daemon.endpoint,

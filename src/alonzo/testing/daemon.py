@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import botocore.config
-import botocore.session
 
+from alonzo.testing.clients import make_client
 from alonzo.testing.residue import descendants, left_of_daemon
 from alonzo.testing.roles import ADMIN, BASIC, make_role
 from alonzo.testing.waiting import eventually
@@ -172,7 +172,7 @@ class DaemonProcess:
         name = f"{self.endpoint}/{region}/{service}"
         if name not in self._clients:
             key_id, secret = self.root_key()
-            self._clients[name] = botocore.session.Session().create_client(
+            self._clients[name] = make_client(
                 service,
                 region,
                 endpoint_url=self.endpoint,

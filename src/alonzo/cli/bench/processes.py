@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,9 @@ REST_S = 0.06
 REST_S_MAX = 15.0
 
 Cores = frozenset[int] | None
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,11 @@ def on_cores(cores: Cores) -> Generator[None]:
         os.sched_setaffinity(0, before)
 
 
+def _ends_with_us() -> None:
+    """In a child: it is told to end when we do, however that comes about."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 @contextmanager
 def running(*arguments: str, cores: Cores = None) -> Generator[Server]:
     """``python -m arguments`` on the given cores; ended when the block is left.
@@ -73,6 +83,8 @@ def running(*arguments: str, cores: Cores = None) -> Generator[Server]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                # Nothing else runs in this process yet that a fork could catch holding a lock.
+                preexec_fn=_ends_with_us,
             )
         try:
             while (ready := READY.search(os.pread(output.fileno(), 1 << 16, 0).decode())) is None:
