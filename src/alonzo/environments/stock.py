@@ -37,7 +37,7 @@ _MAKERS_MAX = 4 * (os.cpu_count() or 1)
 #: The stock is filled once no claim has come for so long: a burst of claims has the processors for
 #: itself. It is filled all the same after the longer time.
 _CALM_S = 0.01
-_CALM_S_MAX = 0.25
+_CALM_S_MAX = 0.5
 
 #: How many homes may end, or not be made, before a claim fails.
 _TRIES_MAX = 3
