@@ -98,6 +98,20 @@ class Bench:
         environment |= fields.pop("environment", {})
         return await self.run(sandbox, *command, environment=environment, **fields)
 
+    async def first(self, code: str, *argv: str):
+        """Run Python code that is begun with its sandbox: that, its status, what it wrote."""
+        reader, writer = os.pipe()
+        with os.fdopen(reader, "rb") as file:
+            command, environment = self.code(code, argv)
+            spec = ProcessSpec(command, environment, fds={1: writer, 2: writer})
+            try:
+                box = await self.unfitted(first=spec)
+                process = await box.start(spec)
+            finally:
+                os.close(writer)
+            text = await asyncio.to_thread(file.read)
+        return box, await process.wait(), text.decode(errors="replace")
+
     async def begin(self, sandbox, code: str):
         """Start Python code, and return once it has printed ``ready``."""
         process, file = await self.piped(sandbox, code)

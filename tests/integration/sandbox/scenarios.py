@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from attack_scenarios import (
     no_attack_succeeds,
     no_attack_succeeds_before_the_fit_either,
+    no_attack_succeeds_in_what_made_its_sandbox,
     one_process_cannot_look_into_the_start_of_another,
 )
 from bench import PYTHON, Bench, ignored_by, open_bench, refused, until
@@ -432,6 +433,7 @@ ZYGOTES = {
         without_a_zygote_nothing_can_be_forked,
         a_killed_zygote_takes_its_own_sandboxes_alone,
         a_fork_can_be_begun_with_its_sandbox,
+        no_attack_succeeds_in_what_made_its_sandbox,
         a_sandbox_outlives_a_first_process_that_could_not_begin,
         two_zygotes_serve_beside_each_other,
         every_installed_python_can_be_a_zygote,

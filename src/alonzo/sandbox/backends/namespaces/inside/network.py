@@ -1,10 +1,10 @@
-"""The network of one sandbox, as its pid 1 sets it up. Standard library, Python 3.8 or later.
+"""The network of one sandbox, as it is set up inside. Standard library, Python 3.8 or later.
 
 The order says how: ``none`` (the loopback alone), ``host`` (the host's own namespace), ``veth`` (a
 pair of interfaces whose other end the host forwards), ``slirp`` (an interface that a process of
-ours outside reads and writes), ``made`` (one that was made ahead is entered). Pid 1 does it while
-it is still privileged, and all of the waiting that the kernel's one lock over all interfaces takes
-is in this process.
+ours outside reads and writes), ``made`` (one that was made ahead is entered). Pid 1 does it, or the
+process that is begun with it, while that is still privileged: all of the waiting that the kernel's
+one lock over all interfaces takes is there.
 """
 
 from __future__ import annotations
