@@ -29,13 +29,7 @@ from alonzo.environments.moving_in import move_in
 from alonzo.environments.package import Package
 from alonzo.environments.report import response_spans
 from alonzo.environments.reporter import OpenReport, Reporter
-from alonzo.environments.signals import (
-    Ready,
-    RuntimeSignals,
-    Signal,
-    Stopped,
-    TimedOut,
-)
+from alonzo.environments.signals import Ready, RuntimeSignals, Signal, Stopped, TimedOut
 from alonzo.environments.snapshot_rules import INIT_S_MIN, RESTORE_S_MAX, restore_error
 from alonzo.environments.snapshot_sources import extensions_of
 from alonzo.environments.snapshots import Snapshots
@@ -54,8 +48,8 @@ from alonzo.environments.verdicts import judge_end, judge_reply
 from alonzo.model.functions import ServingVersion
 from alonzo.model.limits import MIB
 
-#: A peak of memory is read again once invocations have run for this long: what those of
-#: microseconds can add to it is hardly more than what a REPORT rounds away.
+#: A peak of memory is read again after a rest, and once invocations have run for this long: what
+#: those of microseconds can add to it is hardly more than what a REPORT rounds away.
 _PEAK_AGE_MS_MAX = 2.0
 
 
@@ -235,6 +229,8 @@ class Environment:
         if frozen and self._home is not None:
             self._stop_freezing()
             self._home.thaw_nowait()
+            # It may be the last call for long: nobody would correct what its REPORT says.
+            self._peak_age_ms = math.inf
             frozen_s = self._around.clock.monotonic_s() - self._frozen_at_s
             self.patience = next_patience(self.patience, frozen_s)
 
