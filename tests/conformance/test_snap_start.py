@@ -12,7 +12,7 @@ import pytest
 from alonzo.environments import environment as environments_room
 from alonzo.model.errors import AwsError
 from alonzo.sandbox.base import SandboxError
-from alonzo.testing.environments import KEY, VERSION, run
+from alonzo.testing.environments import KEY, VERSION, failing_hook, run
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a snapshot needs a user id for each sandbox"),
@@ -224,17 +224,6 @@ def test_hooks_run_last_first_before_and_first_first_after(tmp_path):
     scenario(tmp_path, HOOKS, steps)
 
 
-def failing(which, how="1 / 0"):
-    """A function whose hook fails."""
-    return f"""
-import time
-from snapshot_restore_py import register_{which}
-@register_{which}
-def hook(): {how}
-def handler(event, context): return "served"
-"""
-
-
 def test_a_before_snapshot_hook_that_fails_fails_the_version(tmp_path):
     async def steps(world):
         failure = await world.pool.prepare(SNAP)
@@ -243,7 +232,7 @@ def test_a_before_snapshot_hook_that_fails_fails_the_version(tmp_path):
         assert any("ZeroDivisionError" in line for line in world.lines)
         assert "Error Type: Runtime.BeforeSnapshotError" in world.lines[-1]
 
-    scenario(tmp_path, failing("before_snapshot"), steps)
+    scenario(tmp_path, failing_hook("before_snapshot"), steps)
 
 
 def test_an_init_that_fails_fails_the_version(tmp_path):
@@ -263,7 +252,7 @@ def test_an_after_restore_hook_that_fails_is_the_callers_error(tmp_path):
         report = next(line for line in world.lines if line.startswith("RESTORE_REPORT"))
         assert "Status: error\tError Type: Runtime.AfterRestoreError" in report
 
-    scenario(tmp_path, failing("after_restore"), steps)
+    scenario(tmp_path, failing_hook("after_restore"), steps)
 
 
 def test_an_after_restore_hook_that_takes_too_long_is_the_callers_error(tmp_path, monkeypatch):
@@ -275,7 +264,7 @@ def test_an_after_restore_hook_that_takes_too_long_is_the_callers_error(tmp_path
         report = next(line for line in world.lines if line.startswith("RESTORE_REPORT"))
         assert report.endswith("Status: timeout")
 
-    scenario(tmp_path, failing("after_restore", "time.sleep(60)"), steps)
+    scenario(tmp_path, failing_hook("after_restore", "time.sleep(60)"), steps)
 
 
 WARNED = """

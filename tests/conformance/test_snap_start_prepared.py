@@ -13,7 +13,7 @@ from alonzo.environments import snapshots as snapshots_room
 from alonzo.environments.home import Home
 from alonzo.model.errors import AwsError
 from alonzo.testing.dotnet import installed, package_into
-from alonzo.testing.environments import KEY, VERSION, host_runtimes, run
+from alonzo.testing.environments import KEY, VERSION, failing_hook, host_runtimes, run
 from alonzo.testing.java import compile_into, oldest_compiler
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
@@ -138,17 +138,6 @@ def test_one_that_crashes_ends_and_the_next_call_takes_another(tmp_path):
     scenario(tmp_path, CODE, steps)
 
 
-def failing(which, how="1 / 0"):
-    """A function whose hook fails."""
-    return f"""
-import time
-from snapshot_restore_py import register_{which}
-@register_{which}
-def hook(): {how}
-def handler(event, context): return "served"
-"""
-
-
 def test_a_before_snapshot_hook_that_fails_fails_the_version(tmp_path):
     async def steps(world):
         failure = await world.pool.prepare(SNAP)
@@ -156,7 +145,7 @@ def test_a_before_snapshot_hook_that_fails_fails_the_version(tmp_path):
         assert failure.message == "division by zero"
         assert len(world.pool._snapshots) == 0
 
-    scenario(tmp_path, failing("before_snapshot"), steps)
+    scenario(tmp_path, failing_hook("before_snapshot"), steps)
 
 
 def test_an_after_restore_hook_that_fails_is_the_callers_error(tmp_path):
@@ -168,7 +157,7 @@ def test_an_after_restore_hook_that_fails_is_the_callers_error(tmp_path):
         report = next(line for line in world.lines if line.startswith("RESTORE_REPORT"))
         assert "Status: error\tError Type: Runtime.AfterRestoreError" in report
 
-    scenario(tmp_path, failing("after_restore"), steps)
+    scenario(tmp_path, failing_hook("after_restore"), steps)
 
 
 def test_an_after_restore_hook_that_takes_too_long_is_the_callers_error(tmp_path, monkeypatch):
@@ -178,7 +167,7 @@ def test_an_after_restore_hook_that_takes_too_long_is_the_callers_error(tmp_path
             await call(world)
         assert raised.value.code == "SnapStartTimeoutException"
 
-    scenario(tmp_path, failing("after_restore", "time.sleep(60)"), steps)
+    scenario(tmp_path, failing_hook("after_restore", "time.sleep(60)"), steps)
 
 
 def test_an_init_that_fails_only_later_is_the_answer_of_its_call(tmp_path):

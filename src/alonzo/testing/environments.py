@@ -183,3 +183,14 @@ def run(folder: Path, scenario: Callable[[Environments], Awaitable[None]], **set
             await scenario(made)
 
     uvloop.run(main())
+
+
+def failing_hook(which: str, how: str = "1 / 0") -> str:
+    """The code of a Python function whose hook, ``before_snapshot`` or ``after_restore``, fails."""
+    return f"""
+import time
+from snapshot_restore_py import register_{which}
+@register_{which}
+def hook(): {how}
+def handler(event, context): return "served"
+"""
